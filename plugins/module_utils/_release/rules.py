@@ -1,0 +1,165 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Rules of a release manifest that a schema cannot say: fields that belong together, patterns, places, dates."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._release import layout
+from ansible_collections.egi.cmd.plugins.module_utils._release.facts import ARCHITECTURES
+from ansible_collections.egi.cmd.plugins.module_utils._release.problems import (
+    Problem, dotted, missing_problem, near_miss, shown, value_problem,
+)
+
+_DATE_ORDER = (
+    "feature_freeze", "soft_code_freeze", "hard_code_freeze", "ga", "updates_until", "security_until", "retire_by",
+)
+_NEEDED: t.Dict[str, t.Dict[str, str]] = {
+    "deb": {
+        "uri": "a URL or a list of URLs",
+        "suite": "a suite pattern",
+        "components": "a list of components",
+        "origin": "origin, label or both: pins match them besides the suite",
+        "keys": "a list of keys",
+    },
+    "rpm": {
+        "baseurl": "a URL or a list of URLs",
+        "signed_metadata": "true or false",
+        "keys": "a list of keys",
+    },
+}
+_TRIAL_SNAPSHOT = "snapshot"
+
+Manifest = t.Mapping[str, t.Any]
+
+
+def problems(manifest: Manifest) -> t.List[Problem]:
+    """Return what is wrong with a manifest that satisfies the schema, most telling first."""
+    found = list(itertools.chain(
+        _key_sources(manifest), _required_platforms(manifest), _platforms(manifest), _twins(manifest),
+        _patterns(manifest), _dates(manifest),
+    ))
+    if not found:
+        found = list(itertools.chain.from_iterable(_layout(manifest, name) for name in manifest["platforms"]))
+    return sorted(set(found))
+
+
+def needed_fields(family: str) -> t.Dict[str, str]:
+    """Return what a layout of one family must hold, with words for what is expected. origin stands for label too."""
+    return _NEEDED[family]
+
+
+def lacks(described: Manifest, field: str) -> bool:
+    """Return whether a merged layout has no value for a needed field."""
+    return field not in described and not (field == "origin" and "label" in described)
+
+
+def _blocks(manifest: Manifest) -> t.Iterator[t.Tuple[t.List[str], str, Manifest]]:
+    """Yield path, family and content of every deb and rpm block."""
+    for family in ("deb", "rpm"):
+        if family in manifest:
+            yield [family], family, manifest[family]
+        for name, platform in manifest["platforms"].items():
+            if family in platform:
+                yield ["platforms", name, family], family, platform[family]
+
+
+def _key_sources(manifest: Manifest) -> t.Iterator[Problem]:
+    places = [([], manifest)] + [(path, block) for path, _unused, block in _blocks(manifest)]
+    for path, holder in places:
+        for index, key in enumerate(holder.get("keys", [])):
+            given = [name for name in ("url", "file", "content") if name in key]
+            if len(given) != 1:
+                yield value_problem(dotted([*path, "keys", index]), "exactly one of url, file and content",
+                                    " and ".join(given) or "none")
+
+
+def _required_platforms(manifest: Manifest) -> t.Iterator[Problem]:
+    for index, name in enumerate(manifest.get("platforms_required", [])):
+        if name not in manifest["platforms"]:
+            known = ", ".join(manifest["platforms"])
+            yield value_problem(dotted(["platforms_required", index]), f"one of the platforms {known}",
+                                shown(name) + near_miss(name, manifest["platforms"]))
+
+
+def _platforms(manifest: Manifest) -> t.Iterator[Problem]:
+    for name, platform in manifest["platforms"].items():
+        path, family = ["platforms", name], platform["format"]
+        if "version" not in platform and "codename" not in platform:
+            yield missing_problem(dotted([*path, "version"]), "version, codename or both")
+        for index, word in enumerate(platform.get("architectures", [])):
+            if word not in ARCHITECTURES[family].values():
+                right = ARCHITECTURES[family].get(word)
+                yield value_problem(dotted([*path, "architectures", index]), f"{family}'s own word for it",
+                                    shown(word) + (f" (did you mean '{right}'?)" if right else ""))
+        other = "rpm" if family == "deb" else "deb"
+        if other in platform:
+            yield value_problem(dotted([*path, other]), f"only {family} on a platform of format {family}", shown(other))
+        if family not in platform and family not in manifest:
+            yield missing_problem(family, f"a map that describes {family} repositories, because platform {name} is one")
+
+
+def _twins(manifest: Manifest) -> t.Iterator[Problem]:
+    """Two platforms that the same host satisfies equally well cannot be told apart."""
+    for (one, first), (two, second) in itertools.combinations(manifest["platforms"].items(), 2):
+        same = all(first.get(word) == second.get(word) for word in ("version", "codename"))
+        kinds = [set(p.get("architectures", ARCHITECTURES[p["format"]].values())) for p in (first, second)]
+        if same and set(first["os"]) & set(second["os"]) and kinds[0] & kinds[1]:
+            yield value_problem(dotted(["platforms", two]), "an operating system no other platform claims",
+                                f"that of platform {one}")
+
+
+def _patterns(manifest: Manifest) -> t.Iterator[Problem]:
+    """Every word between braces must be a placeholder, and {snapshot} belongs into snapshot patterns."""
+    for path, family, block in _blocks(manifest):
+        for field in layout.PATTERN_FIELDS[family]:
+            frozen = field.startswith("snapshot_")
+            allowed = [word for word in layout.PLACEHOLDERS if frozen or word != "snapshot"]
+            for pattern in layout.as_list(block.get(field, [])):
+                words = layout.placeholders(pattern)
+                for word in words:
+                    if word not in allowed:
+                        yield value_problem(dotted([*path, field]),
+                                            f"placeholders among {', '.join('{%s}' % name for name in allowed)}",
+                                            f"'{{{word}}}'" + near_miss(word, allowed))
+                if frozen and "snapshot" not in words:
+                    yield value_problem(dotted([*path, field]), "a pattern with {snapshot}", shown(pattern))
+
+
+def _dates(manifest: Manifest) -> t.Iterator[Problem]:
+    stated = [name for name in _DATE_ORDER if name in manifest.get("dates", {})]
+    for earlier, later in zip(stated, stated[1:]):
+        if manifest["dates"][later] < manifest["dates"][earlier]:
+            yield value_problem(f"dates.{later}", f"a day not before {earlier} ({manifest['dates'][earlier]})",
+                                manifest["dates"][later])
+
+
+def _layout(manifest: Manifest, platform: str) -> t.Iterator[Problem]:
+    """Check the merged layout of one platform: complete, expandable, and a place of its own for every kind."""
+    family = manifest["platforms"][platform]["format"]
+    described = layout.layout_for(manifest, platform)
+    for field, expected in _NEEDED[family].items():
+        if field not in described["unknown"] and lacks(described, field):
+            yield missing_problem(f"{family}.{field}", f"{expected} (platform {platform})")
+    values = {**layout.release_values(manifest, platform), "snapshot": _TRIAL_SNAPSHOT}
+    places: t.Dict[t.Tuple[str, ...], str] = {}
+    for kind in described["kinds"]:
+        expanded = {**values, **layout.kind_values(kind, described.get("kind_names", {}))}
+        for field in layout.PATTERN_FIELDS[family]:
+            for pattern in layout.as_list(described.get(field, [])):
+                if "codename" in layout.placeholders(pattern) and "codename" not in values:
+                    yield missing_problem(f"platforms.{platform}.codename", f"a codename, because {family}.{field} uses it")
+                    return
+        fields = ("uri", "suite") if family == "deb" else ("baseurl",)
+        if any(field not in described for field in fields):
+            continue
+        place = tuple(layout.expand(layout.as_list(described[field])[0], expanded) for field in fields)
+        if place in places:
+            yield value_problem(f"{family}.{fields[-1]}", f"a place of its own for {kind}",
+                                f"that of {places[place]}: {' '.join(place)} (platform {platform}); use {{kind}} or {{suffix}}")
+        places[place] = kind
