@@ -68,7 +68,7 @@ _value:
 @pass_environment
 def deb_version_max(environment: Environment, value: t.Any, attribute: str | int | None = None) -> t.Any:
     """Return the item of value with the newest Debian version."""
-    return newest(environment, "egi.cmd.deb_version_max", deb.key, value, attribute)
+    return newest(environment, deb.key, value, attribute)
 
 
 class FilterModule:

@@ -77,7 +77,7 @@ def deb_version_sort(
     environment: Environment, value: t.Any, reverse: bool = False, attribute: str | int | None = None
 ) -> list[t.Any]:
     """Return value sorted by Debian version."""
-    return by_version(environment, "egi.cmd.deb_version_sort", deb.key, value, attribute, reverse)
+    return by_version(environment, deb.key, value, attribute, reverse)
 
 
 class FilterModule:

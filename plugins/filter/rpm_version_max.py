@@ -68,7 +68,7 @@ _value:
 @pass_environment
 def rpm_version_max(environment: Environment, value: t.Any, attribute: str | int | None = None) -> t.Any:
     """Return the item of value with the newest RPM version."""
-    return newest(environment, "egi.cmd.rpm_version_max", rpm.key, value, attribute)
+    return newest(environment, rpm.key, value, attribute)
 
 
 class FilterModule:

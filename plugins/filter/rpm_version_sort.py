@@ -77,7 +77,7 @@ def rpm_version_sort(
     environment: Environment, value: t.Any, reverse: bool = False, attribute: str | int | None = None
 ) -> list[t.Any]:
     """Return value sorted by RPM version."""
-    return by_version(environment, "egi.cmd.rpm_version_sort", rpm.key, value, attribute, reverse)
+    return by_version(environment, rpm.key, value, attribute, reverse)
 
 
 class FilterModule:

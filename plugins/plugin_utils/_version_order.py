@@ -33,48 +33,46 @@ _OPERATORS = {
 
 
 def by_version(
-    environment: Environment, name: str, key: Key, items: t.Any, attribute: str | int | None, reverse: bool
+    environment: Environment, key: Key, items: t.Any, attribute: str | int | None, reverse: bool
 ) -> list[t.Any]:
     """Return items from the oldest to the newest version; equal versions keep their order.
 
-    name: the filter's, for messages. key: sort key of one version. attribute: where an item keeps its version, a name
-    or a dotted path; None if the item is the version. Raise AnsibleFilterError naming the item that has no version.
+    key: sort key of one version. attribute: where an item keeps its version, a name or a dotted path; None if the
+    item is the version. Raise AnsibleFilterError naming the item that has no version.
     """
-    found = _listed(name, items)
-    keys = _keys(environment, name, key, found, attribute)
+    found = _listed(items)
+    keys = _keys(environment, key, found, attribute)
     return [found[index] for index in sorted(range(len(found)), key=keys.__getitem__, reverse=reverse)]
 
 
-def newest(environment: Environment, name: str, key: Key, items: t.Any, attribute: str | int | None) -> t.Any:
+def newest(environment: Environment, key: Key, items: t.Any, attribute: str | int | None) -> t.Any:
     """Return the item with the newest version, the first of equals; undefined if there is none, as Jinja's own max."""
-    found = _listed(name, items)
+    found = _listed(items)
     if not found:
-        return environment.undefined(f"{name}: the list is empty")
-    keys = _keys(environment, name, key, found, attribute)
+        return environment.undefined("the list of versions is empty")
+    keys = _keys(environment, key, found, attribute)
     return found[max(range(len(found)), key=keys.__getitem__)]
 
 
-def satisfies(name: str, key: Key, left: str, right: str, operator: str) -> bool:
+def satisfies(key: Key, left: str, right: str, operator: str) -> bool:
     """Return whether ``left operator right`` is true; raise AnsibleFilterError for a bad version or operator."""
     relation = _OPERATORS.get(operator)
     if relation is None:
-        raise AnsibleFilterError(f"{name}: unknown operator {operator!r}. Use one of {', '.join(_OPERATORS)}.")
+        raise AnsibleFilterError(f"unknown operator {operator!r}. Use one of {', '.join(_OPERATORS)}.")
     try:
         return bool(relation(key(left), key(right)))
     except Failure as failure:
-        raise AnsibleFilterError(f"{name}: {failure}") from failure
+        raise AnsibleFilterError(str(failure)) from failure
 
 
-def _listed(name: str, items: t.Any) -> list[t.Any]:
+def _listed(items: t.Any) -> list[t.Any]:
     """Return items as a list; a text or a dictionary would be taken apart without a word, so it is refused."""
     if isinstance(items, (str, bytes, c.Mapping)) or not isinstance(items, c.Iterable):
-        raise AnsibleFilterError(f"{name}: needs a list, got {type(items).__name__}.")
+        raise AnsibleFilterError(f"needs a list of versions, got {type(items).__name__}.")
     return list(items)
 
 
-def _keys(
-    environment: Environment, name: str, key: Key, items: list[t.Any], attribute: str | int | None
-) -> list[t.Any]:
+def _keys(environment: Environment, key: Key, items: list[t.Any], attribute: str | int | None) -> list[t.Any]:
     """Return the sort key of every item."""
     get = make_attrgetter(environment, attribute)
     keys = []
@@ -82,8 +80,8 @@ def _keys(
         try:
             version = get(item)
             if attribute is not None and isinstance(version, environment.undefined):
-                raise AnsibleFilterError(f"{name}: item {index} has no attribute {attribute!r}.")
+                raise AnsibleFilterError(f"item {index} has no attribute {attribute!r}.")
             keys.append(key(version))
         except Failure as failure:
-            raise AnsibleFilterError(f"{name}: item {index}: {failure}") from failure
+            raise AnsibleFilterError(f"item {index}: {failure}") from failure
     return keys

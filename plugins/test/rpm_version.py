@@ -13,7 +13,7 @@ from ansible_collections.egi.cmd.plugins.plugin_utils._version_order import sati
 
 def rpm_version(value: str, version: str, operator: str = "eq") -> bool:
     """Return whether ``value operator version`` is true."""
-    return satisfies("egi.cmd.rpm_version", rpm.key, value, version, operator)
+    return satisfies(rpm.key, value, version, operator)
 
 
 class TestModule:

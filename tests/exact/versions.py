@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -15,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import collections
-import importlib
+import itertools
 import os
 import pathlib
 import random
@@ -27,7 +26,10 @@ import time
 import types
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from checkout import load  # noqa: E402  # pylint: disable=wrong-import-position
+
 SYSTEM_PYTHON = "/usr/bin/python3"  # apt and rpm ship their bindings for this one only
 CHUNK = 50000
 RELATION = {-1: "lt", 0: "eq", 1: "gt"}
@@ -54,20 +56,6 @@ JUNK = ["", " ", "\t", ":", "::", "-", "--", "~", "_", "/", "+", "1:", "0:", "a:
 
 class Disagreement(Exception):
     """The engine and the real tool differ."""
-
-
-def engines() -> tuple[types.ModuleType, types.ModuleType]:
-    """Import both engines of the checkout this file is in, whatever its directory is called."""
-    with tempfile.TemporaryDirectory() as directory:
-        link = pathlib.Path(directory, "ansible_collections", "egi", "cmd")
-        link.parent.mkdir(parents=True)
-        link.symlink_to(ROOT)
-        sys.path.insert(0, directory)
-        package = "ansible_collections.egi.cmd.plugins.module_utils._version"
-        try:
-            return importlib.import_module(f"{package}.deb"), importlib.import_module(f"{package}.rpm")
-        finally:
-            sys.path.remove(directory)
 
 
 def part(rng: random.Random, marks: list[str], suffixes: list[str]) -> list[str]:
@@ -183,7 +171,9 @@ def spread(script: str, lines: list[str], shells: int = 2) -> list[str]:
         running = []
         for number in range(shells):
             source = pathlib.Path(directory, str(number))
-            source.write_text("".join(lines[number * len(lines) // shells:(number + 1) * len(lines) // shells]))
+            source.write_text(
+                "".join(lines[number * len(lines) // shells:(number + 1) * len(lines) // shells]), encoding="utf-8"
+            )
             with source.open(encoding="utf-8") as stream:
                 running.append(subprocess.Popen(  # pylint: disable=consider-using-with
                     ["sh", "-c", script], stdin=stream, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -221,13 +211,28 @@ def bindings(script: str) -> Judge:
     def judge(pairs: list[Pair], said: list[int]) -> list[int]:
         run = subprocess.run(
             [SYSTEM_PYTHON, "-c", script], input="".join(f"{left}\t{right}\n" for left, right in pairs),
-            stdout=subprocess.PIPE, text=True, check=True,
+            stdout=subprocess.PIPE, encoding="utf-8", env={"LC_ALL": "C.UTF-8"}, check=True,
         )
         answers = [int(line) for line in run.stdout.split()]
         if len(answers) != len(said):
             raise Disagreement(f"{len(said)} questions asked, {len(answers)} answered")
         return answers
     return judge
+
+
+def known(
+    title: str, engine: types.ModuleType, ascending: list[list[str]], equal: list[Pair], judge: Judge
+) -> None:
+    """Judge the tables of known orders themselves; raise Disagreement at the first wrong entry."""
+    pairs, expected = list(equal), [0] * len(equal)
+    for row in ascending:
+        for (low, left), (high, right) in itertools.product(enumerate(row), repeat=2):
+            pairs.append((left, right))
+            expected.append((low > high) - (low < high))
+    for (left, right), order, theirs in zip(pairs, expected, judge(pairs, expected)):
+        if not order == theirs == engine.compare(left, right):
+            raise Disagreement(f"{left!r} and {right!r}: table {order}, theirs {theirs}")
+    print(f"{title}: {len(pairs)} pairs agree", flush=True)
 
 
 def orders(
@@ -302,9 +307,14 @@ def main() -> int:
         print(f"not installed: {', '.join(missing())}", file=sys.stderr)
         return 2
     print(f"seed {options.seed}", flush=True)
-    deb, rpm = engines()
+    deb, rpm, tables = load(
+        "plugins.module_utils._version.deb", "plugins.module_utils._version.rpm",
+        "tests.unit.plugins.module_utils._version.known_orders",
+    )
     rng, many = random.Random(options.seed), options.pairs * 10
     checks: list[t.Callable[[], None]] = [
+        lambda: known("known rpm orders, rpm.labelCompare", rpm, tables.RPM_ASCENDING, tables.RPM_EQUAL, bindings(RPM)),
+        lambda: known("known deb orders, dpkg --compare-versions", deb, tables.DEB_ASCENDING, tables.DEB_EQUAL, dpkg),
         lambda: orders("rpm order, rpm.labelCompare", rpm, rpm_pair, bindings(RPM), many, rng),
         lambda: refusals(deb, max(options.pairs // 20, 1), rng),
         lambda: orders("deb order, dpkg --compare-versions", deb, deb_pair, dpkg, options.pairs, rng),

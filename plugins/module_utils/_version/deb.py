@@ -23,10 +23,10 @@ _UPSTREAM_FORBIDDEN = re.compile(r"[^A-Za-z0-9.+~:-]")
 _REVISION_FORBIDDEN = re.compile(r"[^A-Za-z0-9.+~]")
 _DIGITS = re.compile(r"([0-9]+)")
 
-# Order of the non-digits: tilde, end of the run, letters, everything else. Runs are compared as plain text after this
-# translation, so the end of a run is a character too.
+# Order of the non-digits: tilde, end of the run, letters, the other marks. Runs are compared as plain text after this
+# translation, so the end of a run is a character too; ASCII throughout, because Python translates that fastest.
 _END = "\x02"
-_ORDER = {ord("~"): "\x01", **{ord(mark): chr(ord(mark) + 256) for mark in "+-.:"}}
+_ORDER = str.maketrans("~+-.:", "\x01{|}~")
 
 
 class Version(t.NamedTuple):
