@@ -68,7 +68,6 @@ class LookupModule(LookupBase):
 
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> t.List[t.Dict[str, t.Any]]:
         """Return one checked manifest for every term."""
-        self.set_options(var_options=variables, direct=kwargs)
         try:
             return [self._release(term, variables) for term in terms]
         except Failure as failure:
@@ -79,7 +78,7 @@ class LookupModule(LookupBase):
             name = term.get("name")
             return manifest.check(term, name if isinstance(name, str) else "(data)")
         if not isinstance(term, str):
-            raise Failure("find a release", f"a term is a {type(term).__name__}", "Give a name, a path or a dictionary")
+            raise Failure("find a release", f"a term is of type {type(term).__name__}", "Give a name, a path or a dictionary")
         if "/" not in term and not term.endswith((".yml", ".yaml", ".json")):
             return manifest.load_shipped(term)
         return manifest.load_file(self.find_file_in_search_path(variables, "files", term, ignore_missing=True) or term)

@@ -55,7 +55,14 @@ def _strict_loader() -> t.Any:
             seen.add(key_node.value)
         yield from loader.construct_yaml_map(node)
 
+    def timestamp(loader: t.Any, node: t.Any) -> t.Any:
+        try:
+            return loader.construct_yaml_timestamp(node)
+        except ValueError:  # looks like a date and is none (2026-13-45): the schema refuses it by its place
+            return str(node.value)
+
     StrictLoader.add_constructor("tag:yaml.org,2002:map", mapping)
+    StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", timestamp)
     return StrictLoader
 
 

@@ -11,6 +11,7 @@ import datetime
 import functools
 import json
 import os
+import re
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -71,8 +72,10 @@ def check(data: t.Any, source: str) -> t.Dict[str, t.Any]:
 
 def _refusal(source: str, problems: t.List[Problem]) -> Failure:
     lines = [f"{source}: {problem}" for problem in problems]
-    why = lines[0] if len(lines) == 1 else f"{len(lines)} errors\n  " + "\n  ".join(lines)
-    return Failure(f"accept release manifest {source}", why, "docs/manifest.md explains every field")
+    if len(lines) == 1:
+        return Failure(f"accept release manifest {source}", lines[0], "docs/manifest.md explains every field")
+    heading = f"{len(lines)} errors (docs/manifest.md explains every field)"
+    return Failure(f"accept release manifest {source}", "\n  ".join([heading, *lines]))
 
 
 def _validator(source: str) -> t.Any:
@@ -86,5 +89,13 @@ def _validator(source: str) -> t.Any:
 def _compiled() -> t.Any:
     with open(SCHEMA_FILE, encoding="utf-8") as stream:
         schema = json.load(stream)
-    validator = jsonschema.Draft202012Validator
-    return validator(schema, format_checker=validator.FORMAT_CHECKER)
+    draft = jsonschema.Draft202012Validator
+    validator = jsonschema.validators.extend(draft, {"pattern": _pattern})
+    return validator(schema, format_checker=draft.FORMAT_CHECKER)
+
+
+def _pattern(validator: t.Any, pattern: str, instance: t.Any, _schema: t.Any) -> t.Iterator[t.Any]:
+    """The keyword as JSON Schema means it: ``$`` is the end. Python's also matches before a last line feed, which
+    would let a name break out of the line it is written to."""
+    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$\Z", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError("pattern")

@@ -68,8 +68,8 @@ def shown(value: t.Any) -> str:
         return "a map" if value else "an empty map"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
-    text = " ".join(str(value).split())
-    return f"'{text[:60]}...'" if len(text) > 63 else f"'{text}'"
+    text = repr(str(value))  # repr, so that a stray line feed is seen
+    return f"{text[:60]}...'" if len(text) > 63 else text
 
 
 def schema_problems(validator: t.Any, data: t.Any) -> t.List[Problem]:

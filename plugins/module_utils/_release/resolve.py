@@ -49,12 +49,12 @@ def resolve(manifest: Manifest, facts: t.Any, wishes: Wishes = Wishes()) -> t.Di
     architecture = host_facts.architecture_of(chosen, host, action)
     described = layout.layout_for(manifest, platform)
     if wishes.keys:
-        described["keys"] = checked_keys(wishes.keys, action, "keys")
+        described["keys"] = checked_keys(wishes.keys, action)
         described["unknown"].pop("keys", None)
     _refuse_unknown(described, chosen["format"], action)
     kinds = _kinds(described["kinds"], wishes.kinds, "kinds", action)
-    wanted = _kinds([kind for kind in described["kinds"] if kind in OPT_IN_KINDS], wishes.opt_in, "opt_in", action)
-    opted_in = wanted if wishes.opt_in else []
+    optional = [kind for kind in described["kinds"] if kind in OPT_IN_KINDS]
+    opted_in = _kinds(optional, wishes.opt_in, "opt_in", action) if wishes.opt_in else []
     where = _location(described, chosen["format"], wishes.snapshot, action)
     values = {**layout.release_values(manifest, platform), "snapshot": where.snapshot}
     overlay = [

@@ -33,7 +33,6 @@ _NEEDED: t.Dict[str, t.Dict[str, str]] = {
         "keys": "a list of keys",
     },
 }
-_TRIAL_SNAPSHOT = "snapshot"
 
 Manifest = t.Mapping[str, t.Any]
 
@@ -144,22 +143,34 @@ def _layout(manifest: Manifest, platform: str) -> t.Iterator[Problem]:
     family = manifest["platforms"][platform]["format"]
     described = layout.layout_for(manifest, platform)
     for field, expected in _NEEDED[family].items():
-        if field not in described["unknown"] and lacks(described, field):
+        if field in described["unknown"] or not lacks(described, field):
+            continue
+        if field == "keys":  # usually one list for all platforms, so one complaint
+            yield missing_problem("keys", expected)
+        else:
             yield missing_problem(f"{family}.{field}", f"{expected} (platform {platform})")
-    values = {**layout.release_values(manifest, platform), "snapshot": _TRIAL_SNAPSHOT}
-    places: t.Dict[t.Tuple[str, ...], str] = {}
-    for kind in described["kinds"]:
-        expanded = {**values, **layout.kind_values(kind, described.get("kind_names", {}))}
-        for field in layout.PATTERN_FIELDS[family]:
-            for pattern in layout.as_list(described.get(field, [])):
-                if "codename" in layout.placeholders(pattern) and "codename" not in values:
-                    yield missing_problem(f"platforms.{platform}.codename", f"a codename, because {family}.{field} uses it")
-                    return
-        fields = ("uri", "suite") if family == "deb" else ("baseurl",)
+    yield from _places(manifest, platform, family, described)
+
+
+def _places(manifest: Manifest, platform: str, family: str, described: Manifest) -> t.Iterator[Problem]:
+    """Expand the places of every kind; the first that cannot be expanded, or is taken already, is a problem."""
+    values = layout.release_values(manifest, platform)
+    for field in layout.PATTERN_FIELDS[family]:
+        words = [word for pattern in layout.as_list(described.get(field, [])) for word in layout.placeholders(pattern)]
+        if "codename" in words and "codename" not in values:
+            yield missing_problem(f"platforms.{platform}.codename", f"a codename, because {family}.{field} uses it")
+            return
+    for location in (layout.LOCATION[family], f"snapshot_{layout.LOCATION[family]}"):
+        fields = (location, "suite") if family == "deb" else (location,)
         if any(field not in described for field in fields):
             continue
-        place = tuple(layout.expand(layout.as_list(described[field])[0], expanded) for field in fields)
-        if place in places:
-            yield value_problem(f"{family}.{fields[-1]}", f"a place of its own for {kind}",
-                                f"that of {places[place]}: {' '.join(place)} (platform {platform}); use {{kind}} or {{suffix}}")
-        places[place] = kind
+        places: t.Dict[t.Tuple[str, ...], str] = {}
+        for kind in described["kinds"]:
+            expanded = {**values, **layout.kind_values(kind, described.get("kind_names", {})), "snapshot": "{snapshot}"}
+            place = tuple(layout.expand(layout.as_list(described[field])[0], expanded) for field in fields)
+            if place in places:
+                yield value_problem(f"{family}.{fields[-1]}", f"a place of its own for {kind}",
+                                    f"that of {places[place]}: {' '.join(place)} (platform {platform});"
+                                    " use {kind} or {suffix}")
+                return
+            places[place] = kind
