@@ -17,6 +17,12 @@ PATTERN_FIELDS: t.Dict[str, t.Tuple[str, ...]] = {
     "deb": ("uri", "suite", "origin", "label", "codename", "snapshot_uri"),
     "rpm": ("baseurl", "snapshot_baseurl"),
 }
+NEEDED: t.Dict[str, t.Tuple[str, ...]] = {
+    "deb": ("uri", "suite", "components", "origin", "keys"),
+    "rpm": ("baseurl", "signed_metadata", "keys"),
+}
+"""Fields without which no repository can be described; origin stands for origin, label or both."""
+
 LOCATION: t.Dict[str, str] = {"deb": "uri", "rpm": "baseurl"}
 """The field that holds the place of the repositories; its frozen twin is ``snapshot_<field>``."""
 
@@ -82,6 +88,11 @@ def layout_for(manifest: t.Mapping[str, t.Any], platform: str) -> t.Dict[str, t.
         merged.update(stated)
     merged["unknown"] = unknown
     return merged
+
+
+def lacks(described: t.Mapping[str, t.Any], field: str) -> bool:
+    """Return whether a merged layout has no value for a field of NEEDED."""
+    return field not in described and not (field == "origin" and "label" in described)
 
 
 def as_list(value: t.Any) -> t.List[t.Any]:

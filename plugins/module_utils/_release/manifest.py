@@ -89,9 +89,8 @@ def _validator(source: str) -> t.Any:
 def _compiled() -> t.Any:
     with open(SCHEMA_FILE, encoding="utf-8") as stream:
         schema = json.load(stream)
-    draft = jsonschema.Draft202012Validator
-    validator = jsonschema.validators.extend(draft, {"pattern": _pattern})
-    return validator(schema, format_checker=draft.FORMAT_CHECKER)
+    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+    return validator(schema, format_checker=jsonschema.FormatChecker(formats=["date"]))
 
 
 def _pattern(validator: t.Any, pattern: str, instance: t.Any, _schema: t.Any) -> t.Iterator[t.Any]:

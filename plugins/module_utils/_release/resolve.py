@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._release import facts as host_facts
-from ansible_collections.egi.cmd.plugins.module_utils._release import layout, rules
+from ansible_collections.egi.cmd.plugins.module_utils._release import layout
 from ansible_collections.egi.cmd.plugins.module_utils._release.extra import checked_extras, checked_keys
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BANDS, KINDS, OPT_IN_KINDS, band_of
 
@@ -84,8 +84,8 @@ def _platform(manifest: Manifest, host: host_facts.Host, named: t.Any, action: s
 
 
 def _refuse_unknown(described: Manifest, family: str, action: str) -> None:
-    for field in rules.needed_fields(family):
-        if field in described["unknown"] and rules.lacks(described, field):
+    for field in layout.NEEDED[family]:
+        if field in described["unknown"] and layout.lacks(described, field):
             remedy = (
                 "Ask the distributor for the fingerprint, verify it, and pass keys=[{'fingerprint': ..., 'url': ...}]"
                 if field == "keys" else

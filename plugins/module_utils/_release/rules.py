@@ -19,20 +19,16 @@ from ansible_collections.egi.cmd.plugins.module_utils._release.problems import (
 _DATE_ORDER = (
     "feature_freeze", "soft_code_freeze", "hard_code_freeze", "ga", "updates_until", "security_until", "retire_by",
 )
-_NEEDED: t.Dict[str, t.Dict[str, str]] = {
-    "deb": {
-        "uri": "a URL or a list of URLs",
-        "suite": "a suite pattern",
-        "components": "a list of components",
-        "origin": "origin, label or both: pins match them besides the suite",
-        "keys": "a list of keys",
-    },
-    "rpm": {
-        "baseurl": "a URL or a list of URLs",
-        "signed_metadata": "true or false",
-        "keys": "a list of keys",
-    },
+_EXPECTED: t.Dict[str, str] = {
+    "uri": "a URL or a list of URLs",
+    "suite": "a suite pattern",
+    "components": "a list of components",
+    "origin": "origin, label or both: pins match them besides the suite",
+    "baseurl": "a URL or a list of URLs",
+    "signed_metadata": "true or false",
+    "keys": "a list of keys",
 }
+"""What to say where a field of layout.NEEDED is missing."""
 
 Manifest = t.Mapping[str, t.Any]
 
@@ -46,16 +42,6 @@ def problems(manifest: Manifest) -> t.List[Problem]:
     if not found:
         found = list(itertools.chain.from_iterable(_layout(manifest, name) for name in manifest["platforms"]))
     return sorted(set(found))
-
-
-def needed_fields(family: str) -> t.Dict[str, str]:
-    """Return what a layout of one family must hold, with words for what is expected. origin stands for label too."""
-    return _NEEDED[family]
-
-
-def lacks(described: Manifest, field: str) -> bool:
-    """Return whether a merged layout has no value for a needed field."""
-    return field not in described and not (field == "origin" and "label" in described)
 
 
 def _blocks(manifest: Manifest) -> t.Iterator[t.Tuple[t.List[str], str, Manifest]]:
@@ -142,13 +128,13 @@ def _layout(manifest: Manifest, platform: str) -> t.Iterator[Problem]:
     """Check the merged layout of one platform: complete, expandable, and a place of its own for every kind."""
     family = manifest["platforms"][platform]["format"]
     described = layout.layout_for(manifest, platform)
-    for field, expected in _NEEDED[family].items():
-        if field in described["unknown"] or not lacks(described, field):
+    for field in layout.NEEDED[family]:
+        if field in described["unknown"] or not layout.lacks(described, field):
             continue
         if field == "keys":  # usually one list for all platforms, so one complaint
-            yield missing_problem("keys", expected)
+            yield missing_problem("keys", _EXPECTED[field])
         else:
-            yield missing_problem(f"{family}.{field}", f"{expected} (platform {platform})")
+            yield missing_problem(f"{family}.{field}", f"{_EXPECTED[field]} (platform {platform})")
     yield from _places(manifest, platform, family, described)
 
 
