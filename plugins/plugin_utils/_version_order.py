@@ -12,6 +12,7 @@ import operator as o
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from jinja2 import Undefined
 from jinja2.filters import make_attrgetter
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -79,8 +80,9 @@ def _keys(environment: Environment, key: Key, items: list[t.Any], attribute: str
     for index, item in enumerate(items):
         try:
             version = get(item)
-            if attribute is not None and isinstance(version, environment.undefined):
-                raise AnsibleFilterError(f"item {index} has no attribute {attribute!r}.")
+            if isinstance(version, Undefined):
+                lack = "is undefined" if attribute is None else f"has no attribute {attribute!r}"
+                raise AnsibleFilterError(f"item {index} {lack}.")
             keys.append(key(version))
         except Failure as failure:
             raise AnsibleFilterError(f"item {index}: {failure}") from failure

@@ -101,3 +101,9 @@ def test_a_bad_version_is_named_with_its_place(family: str, verb: str, bad: t.An
 def test_a_missing_attribute_is_named_with_its_place(family: str, verb: str) -> None:
     with pytest.raises(AnsibleFilterError, match="item 1 has no attribute 'version'"):
         apply(f"{family}_version_{verb}", [{"version": "1"}, {"name": "a"}], attribute="version")
+
+
+@pytest.mark.parametrize("verb", ["sort", "max"])
+def test_an_undefined_item_is_named_by_its_place(family: str, verb: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="item 1 is undefined"):
+        apply(f"{family}_version_{verb}", ["1.0", ENVIRONMENT.undefined(name="absent")])
