@@ -1,0 +1,109 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Records on disk: append only, locked, on the disk before anyone is told."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._rollout import record
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
+
+_SUFFIX = ".jsonl"
+
+
+@contextlib.contextmanager
+def locked(directory: str) -> t.Iterator[None]:
+    """Hold the directory of records; made if it is not there. Waits: nobody holds it longer than one append."""
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    with open(os.path.join(directory, "lock"), "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def path_of(directory: str, rollout: str) -> str:
+    """Return the file of a rollout's record."""
+    return os.path.join(directory, rollout + _SUFFIX)
+
+
+def load(directory: str, rollout: str) -> record.Rollout:
+    """Return a rollout as its record tells it."""
+    path = path_of(directory, rollout)
+    found = record.fold(_text(path), path)
+    if found is None:
+        raise Failure(f"read the rollout record {path}", "it is empty", "Start the rollout again")
+    return found
+
+
+def newest_open(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
+    """Return the newest rollout of the same plan that is not over; None if there is none to resume."""
+    for path in _paths(directory):
+        found = record.fold(_text(path), path)
+        if found is not None and found.plan.digest == plan.digest:
+            return None if found.over else found
+    return None
+
+
+def running(directory: str) -> t.List[record.Rollout]:
+    """Return the rollouts that say somebody runs them."""
+    found = [record.fold(_text(path), path) for path in _paths(directory)]
+    return [one for one in found if one is not None and one.run]
+
+
+def create(directory: str, plan: Plan, now: str) -> record.Rollout:
+    """Open the record of a new rollout, called ``<release>-<UTC time>``; with -2, -3 behind it if that is taken."""
+    stem = "-".join([record.safe_name(plan.release), now.replace("-", "").replace(":", "")])
+    name, number = stem, 1
+    while os.path.exists(path_of(directory, name)):
+        number += 1
+        name = f"{stem}-{number}"
+    append(directory, name, [record.opened(name, plan)], now)
+    return load(directory, name)
+
+
+def append(directory: str, rollout: str, events: t.Sequence[record.Event], now: str) -> None:
+    """Add events and return when they are on the disk; what a crash cut off before is removed first."""
+    path = path_of(directory, rollout)
+    fresh = not os.path.exists(path)
+    with open(path, "a+b") as file:
+        file.seek(0)
+        text = file.read()
+        file.truncate(text.rfind(b"\n") + 1)
+        file.write("".join(record.line(event, now) for event in events).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    if fresh:
+        _sync_directory(directory)
+
+
+def _sync_directory(directory: str) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _paths(directory: str) -> t.List[str]:
+    """Return the records, the newest first; the order of opening is the order of the files' first lines."""
+    try:
+        names = [name for name in os.listdir(directory) if name.endswith(_SUFFIX)]
+    except FileNotFoundError:
+        return []
+    paths = [os.path.join(directory, name) for name in names]
+    return sorted(paths, key=lambda path: (record.opened_at(_text(path)), len(path), path), reverse=True)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        raise Failure(f"read the rollout record {path}", "there is no such file", "Start the rollout again") from None
