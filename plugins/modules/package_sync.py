@@ -1,0 +1,257 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: package_sync
+short_description: Bring packages to a release, or back to what a record found
+version_added: 0.1.0
+description:
+  - Installs, upgrades or downgrades exactly the packages asked for, to the version the host's own resolver chooses.
+    A downgrade is made when the repository set's candidate is lower than what is installed, which plain
+    C(apt-get -y upgrade) refuses and C(dnf upgrade) never does.
+  - Required dependencies may be installed or upgraded. Nothing else changes; a solution that would remove or downgrade
+    any other package is refused, and the message names it.
+  - The versions before and after are kept in a record on the host. O(state=restored) goes back to the versions before.
+  - The same call works on apt and on dnf hosts.
+extends_documentation_fragment:
+  - egi.cmd.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Fetches the index of the repositories, as any package manager does before it answers, and changes nothing else.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+requirements:
+  - apt 2.0 or later on apt hosts
+  - dnf 4 with its Python bindings (python3-dnf) on dnf hosts
+options:
+  set:
+    description:
+      - Name of the repository set on the host, as given to M(egi.cmd.repository_set).
+    type: str
+    required: true
+  packages:
+    description:
+      - Names of the packages, as apt or dnf spell them. A name covers every installed architecture of the package.
+      - V(*) stands for every installed package whose candidate comes from the repository set.
+        Packages that the host's administrator holds are then left alone and listed in RV(held).
+      - A named package comes to its candidate wherever that is from; RV(packages[].origin) says where.
+      - Without meaning for O(state=restored), which takes the packages from the record.
+    type: list
+    elements: str
+    default: ['*']
+  state:
+    description:
+      - V(latest) brings the packages to the resolver's candidates and keeps the record.
+      - V(restored) brings every package that the record's runs changed back to the version the record found. Packages that
+        came with it are removed; their configuration files and data stay, as with C(apt-get remove).
+      - V(restored) works whatever the priorities say, and without the repository set if another repository offers the versions.
+        Before it touches anything it says which versions are no longer offered by any repository.
+      - A restored record is closed. Restoring it again, or a record that does not exist on the host, changes nothing.
+    type: str
+    choices: [latest, restored]
+    default: latest
+  record:
+    description:
+      - Id of the record, letters, digits, dots, underscores and hyphens. Use one id for one rollout.
+      - Runs with the same id add to one record. What it first saw of a package is kept, so an interrupted or repeated run
+        can still be restored as a whole.
+    type: str
+    required: true
+  timeout:
+    description:
+      - How many seconds to wait for another package manager, or another call of this module, to end.
+    type: int
+    default: 300
+notes:
+  - Weak dependencies (Recommends) are not installed, on both families.
+  - Configuration files that were changed on the host are kept when a package brings a new version of them.
+  - On dnf hosts, packages of which several versions are kept side by side (kernels, C(installonlypkgs)) are not synchronised.
+  - A key that a repository's C(gpgkey) names is imported like C(dnf -y) does; nothing unsigned is installed where
+    C(gpgcheck) is on.
+seealso:
+  - module: egi.cmd.repository_set
+author:
+  - egi.cmd contributors (@egi-federation)
+"""
+
+EXAMPLES = r"""
+- name: Bring everything the host has of the release to its current versions
+  egi.cmd.package_sync:
+    set: cmd-os-1
+    record: cmd-os-1-2026-11
+
+- name: Bring two packages, whether or not they are installed
+  egi.cmd.package_sync:
+    set: cmd-os-1
+    packages:
+      - cloud-api
+      - cloud-client
+    record: cmd-os-1-2026-11
+
+- name: Go back to what was there before
+  egi.cmd.package_sync:
+    set: cmd-os-1
+    state: restored
+    record: cmd-os-1-2026-11
+"""
+
+RETURN = r"""
+record:
+  description: Id of the record.
+  returned: always
+  type: str
+  sample: cmd-os-1-2026-11
+record_state:
+  description:
+    - V(planned) (interrupted), V(applied), V(failed) or V(restored); in check mode what it would become.
+      V(null) when there is no record, because nothing ever had to change.
+  returned: always
+  type: str
+  sample: applied
+plan:
+  description: Every change this call made, or in check mode would make.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    package:
+      description: Name; of a foreign architecture C(name:architecture) on apt and C(name.architecture) on dnf.
+      type: str
+    action:
+      description: V(install), V(upgrade), V(downgrade) or V(remove).
+      type: str
+    from:
+      description: Version before, V(null) if it was not installed.
+      type: str
+    to:
+      description: Version after, V(null) if it is removed.
+      type: str
+    origin:
+      description: Name of the set's repository that the version comes from; else C(Origin/suite) on apt, the repository's id on dnf.
+      type: str
+  sample:
+    - {package: cloud-api, action: downgrade, from: 2.5-1, to: 2.2-1~mos1, origin: cmd-os-1-updates}
+before:
+  description: Package to the version the record first saw, V(null) if it was not installed.
+  returned: always
+  type: dict
+  sample: {cloud-api: 2.5-1}
+after:
+  description: Package to its version after this call.
+  returned: always
+  type: dict
+  sample: {cloud-api: 2.2-1~mos1}
+packages:
+  description: The packages concerned that are installed after this call.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name, as in RV(plan[].package).
+      type: str
+    version:
+      description: Installed version.
+      type: str
+    origin:
+      description: As in RV(plan[].origin); V(null) when no configured repository offers this version.
+      type: str
+  sample:
+    - {name: cloud-api, version: 2.2-1~mos1, origin: cmd-os-1-updates}
+held:
+  description: Package to the reason why it was left alone although V(*) covers it.
+  returned: always
+  type: dict
+  sample: {cloud-client: apt-mark hold}
+"""
+
+import contextlib
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_plan
+from ansible_collections.egi.cmd.plugins.module_utils._host.family import family_name
+from ansible_collections.egi.cmd.plugins.module_utils._host.repository import SET_NAME
+from ansible_collections.egi.cmd.plugins.module_utils._host.sync_apt import AptPackages
+from ansible_collections.egi.cmd.plugins.module_utils._host.sync_dnf import DnfPackages
+
+
+def package_manager(module: AnsibleModule) -> sync.Packages:
+    """Return the host's package manager; on dnf the module is started again where its bindings are, if need be."""
+    with open("/etc/os-release", encoding="utf-8") as handle:
+        family = family_name(handle.read())
+    set_name, wait = module.params["set"], module.params["timeout"]
+    if family == "dnf":
+        respawn_for(module, "dnf", "python3-dnf")
+        return DnfPackages(set_name, wait)
+
+    def run(argv: t.Sequence[str], environment: t.Mapping[str, str]) -> t.Tuple[int, str, str]:
+        return module.run_command(list(argv), environ_update=dict(environment))
+
+    return AptPackages(run, set_name, wait)
+
+
+def synchronise(module: AnsibleModule) -> sync.Outcome:
+    """Do what the parameters say. Raises Failure."""
+    set_name, record, timeout = module.params["set"], module.params["record"], module.params["timeout"]
+    if not SET_NAME.match(set_name):
+        raise Failure(f"use repository set '{set_name}'", "its name is not made of lower-case letters, digits, dots and hyphens",
+                      "Give the name that repository_set was given")
+    packages = package_manager(module)
+    # Check mode leaves no trace, not even a lock.
+    with contextlib.nullcontext() if module.check_mode else sync.alone(timeout):
+        if module.params["state"] == "restored":
+            return sync.to_restored(packages, record, set_name, module.check_mode)
+        return sync.to_latest(packages, record, set_name, module.params["packages"], module.check_mode)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "set": {"type": "str", "required": True},
+            "packages": {"type": "list", "elements": "str", "default": ["*"]},
+            "state": {"type": "str", "choices": ["latest", "restored"], "default": "latest"},
+            "record": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    with door(module, record=module.params["record"]):
+        outcome = synchronise(module)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = {
+        "changed": outcome.changed,
+        "record": module.params["record"],
+        "record_state": outcome.record_state,
+        "plan": [step.as_result() for step in outcome.steps],
+        "before": outcome.before,
+        "after": outcome.after,
+        "packages": outcome.packages,
+        "held": outcome.held,
+    }
+    if module._diff:
+        result["diff"] = {
+            "before_header": "installed packages",
+            "after_header": "installed packages",
+            "before": sync_plan.table({step.package: step.before for step in outcome.steps}),
+            "after": sync_plan.table({step.package: step.after for step in outcome.steps}),
+        }
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
