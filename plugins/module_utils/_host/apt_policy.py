@@ -106,12 +106,12 @@ def sources(text: str) -> t.Dict[str, t.Tuple[int, t.Dict[str, str]]]:
     for line in text.splitlines():
         release = _RELEASE.match(line)
         source = _SOURCE.match(line)
-        if not line.startswith(" "):
-            words = ""
-        elif release and words:
+        if release and words:
             pairs = (field.split("=", 1) for field in re.split(r",(?=[a-z]=)", release.group(1)) if "=" in field)
             found[words] = (found[words][0], dict(pairs))
-        elif source:
+        elif source:  # four digits leave no blank before them
             words = source.group(2)
             found[words] = (int(source.group(1)), {})
+        elif not line.startswith(" "):
+            words = ""
     return found
