@@ -15,7 +15,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 try:
     import yaml
 except ImportError:
-    yaml = None
+    yaml = None  # type: ignore[assignment]
 
 # A manifest has a few hundred values. The limits stop recursive and exploding aliases before they are copied.
 _MAX_VALUES = 20000

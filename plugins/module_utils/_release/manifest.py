@@ -21,7 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._release.problems import P
 try:
     import jsonschema
 except ImportError:
-    jsonschema = None
+    jsonschema = None  # type: ignore[assignment]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 SCHEMA_FILE = os.path.join(_HERE, "release.schema.json")

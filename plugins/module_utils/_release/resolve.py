@@ -34,7 +34,10 @@ class Wishes(t.NamedTuple):
     platform: t.Any = None
 
 
-def resolve(manifest: Manifest, facts: t.Any, wishes: Wishes = Wishes()) -> t.Dict[str, t.Any]:
+_NO_WISHES = Wishes()
+
+
+def resolve(manifest: Manifest, facts: t.Any, wishes: Wishes = _NO_WISHES) -> t.Dict[str, t.Any]:
     """Return release, platform, format, architecture and repositories, the strongest band first.
 
     manifest: a checked manifest (manifest.check). facts: the host's ansible_facts. Repositories that have to be opted

@@ -13,7 +13,12 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._release import layout
 from ansible_collections.egi.cmd.plugins.module_utils._release.facts import ARCHITECTURES
 from ansible_collections.egi.cmd.plugins.module_utils._release.problems import (
-    Problem, dotted, missing_problem, near_miss, shown, value_problem,
+    Problem,
+    dotted,
+    missing_problem,
+    near_miss,
+    shown,
+    value_problem,
 )
 
 _DATE_ORDER = (
@@ -55,7 +60,8 @@ def _blocks(manifest: Manifest) -> t.Iterator[t.Tuple[t.List[str], str, Manifest
 
 
 def _key_sources(manifest: Manifest) -> t.Iterator[Problem]:
-    places = [([], manifest)] + [(path, block) for path, _unused, block in _blocks(manifest)]
+    places: t.List[t.Tuple[t.List[str], Manifest]] = [([], manifest)]
+    places += [(path, block) for path, _unused, block in _blocks(manifest)]
     for path, holder in places:
         for index, key in enumerate(holder.get("keys", [])):
             given = [name for name in ("url", "file", "content") if name in key]
@@ -110,7 +116,7 @@ def _patterns(manifest: Manifest) -> t.Iterator[Problem]:
                 for word in words:
                     if word not in allowed:
                         yield value_problem(dotted([*path, field]),
-                                            f"placeholders among {', '.join('{%s}' % name for name in allowed)}",
+                                            f"placeholders among {', '.join('{' + name + '}' for name in allowed)}",
                                             f"'{{{word}}}'" + near_miss(word, allowed))
                 if frozen and "snapshot" not in words:
                     yield value_problem(dotted([*path, field]), "a pattern with {snapshot}", shown(pattern))

@@ -19,7 +19,12 @@ from ansible_collections.egi.cmd.plugins.module_utils._release import document, 
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import KINDS
 from ansible_collections.egi.cmd.plugins.module_utils._release.resolve import resolve
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.manifests import (
-    ALMA, DEBIAN, FINGERPRINT, KEY, changed, example,
+    ALMA,
+    DEBIAN,
+    FINGERPRINT,
+    KEY,
+    changed,
+    example,
 )
 
 KIND_LIST = "base, updates, security, holdback, proposed, candidate, untested, contrib, developer"
@@ -215,9 +220,10 @@ def test_every_part_of_the_schema_says_what_is_expected_there():
 
     def untitled(node, path):
         if isinstance(node, dict):
-            if ("type" in node or "enum" in node or "const" in node) and isinstance(node.get("type", ""), (str, list)):
-                if "title" not in node:
-                    yield path
+            # Below "properties" a field may be called type; then its value is a schema and no word.
+            typed = any(word in node for word in ("type", "enum", "const")) and not isinstance(node.get("type"), dict)
+            if typed and "title" not in node:
+                yield path
             for name, child in node.items():
                 yield from untitled(child, f"{path}/{name}")
 

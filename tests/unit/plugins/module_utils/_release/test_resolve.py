@@ -17,7 +17,12 @@ from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BAND
 from ansible_collections.egi.cmd.plugins.module_utils._release.layout import recognise, release_values
 from ansible_collections.egi.cmd.plugins.module_utils._release.resolve import Wishes, resolve
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.manifests import (
-    ALMA, DEBIAN, FINGERPRINT, KEY, changed, example,
+    ALMA,
+    DEBIAN,
+    FINGERPRINT,
+    KEY,
+    changed,
+    example,
 )
 
 EPEL = {"name": "epel", "band": "distribution", "baseurl": ["https://epel.example.org/9"], "keys": [KEY]}
