@@ -21,8 +21,11 @@ from ansible_collections.egi.cmd.plugins.module_utils._archive.declaration impor
 from ansible_collections.egi.cmd.plugins.module_utils._archive.pool import Pool
 
 _POINTERS = ("Release.gpg", "Release", "InRelease")
+_ENDINGS = (".deb", ".dsc")
+_FILE_NAME = re.compile(rb"^Filename: (\S+)$", re.MULTILINE)
 _SUM = re.compile(rb"^ ([0-9a-f]{64}) +[0-9]+ (\S+)$", re.MULTILINE)
 Found = t.Dict[t.Tuple[str, str], t.List[intake.Found]]
+Kept = t.Dict[str, t.List[generations.Generation]]  # suite -> generations once it is published
 
 
 class _Suite(t.NamedTuple):
@@ -62,7 +65,7 @@ def publish(wanted: Declaration, now: int, check: bool) -> Outcome:
     """
     present = [part for part in wanted.parts if part.present]
     found: Found = {
-        (part.name, component): intake.find(sources, wanted.root)
+        (part.name, component): intake.find(sources, wanted.root, _ENDINGS)
         for part in present for component, sources in part.components.items()
     }
     inputs = ledger.digest(wanted, [[list(key), files] for key, files in found.items()])
@@ -81,11 +84,12 @@ def _run(wanted: Declaration, found: Found, now: int, site: t.Optional[publisher
     refusals = intake.Refusals(f"publish to {wanted.root}")
     pool = Pool(wanted.root, cache.pool, refusals)
     suites = _suites(wanted, found, pool, cache, refusals)
-    work = _work(wanted, suites, pool, cache, now)
+    kept = {suite.release.name: _generations(wanted, suite, cache) for suite in suites}
+    work = _work(wanted, suites, pool, cache, kept, now)
     before = {name: list(known["packages"]) for name, known in cache.parts.items()}
     if site:
-        _apply(wanted, work, site, pool, cache, now)
-        _remember(wanted, suites, pool, cache, record, inputs)
+        _apply(wanted, work, site, pool, kept, now)
+        _remember(wanted, suites, pool, cache, kept, record, inputs)
     changes = [_change(wanted, suite, suite in work.suites) for suite in suites]
     return Outcome(any(work), changes, before, work.removed)
 
@@ -141,14 +145,14 @@ def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], 
     pool: t.List[str] = []
     lines: t.List[str] = []
     live = os.path.join(wanted.root, "dists", part.name)
-    reusable = _reusable(live)
+    named = _named(live)
     for component in part.components:
         debs, sources = all_debs[part.name, component], all_sources[part.name, component]
         for architecture in part.architectures:
-            _add(indices, f"{component}/binary-{architecture}/Packages", deb_index.packages(debs, architecture), live, reusable)
+            _add(indices, f"{component}/binary-{architecture}/Packages", deb_index.packages(debs, architecture), live, named)
             if wanted.contents:
                 indices[f"{component}/Contents-{architecture}.gz"] = _gzip(deb_index.contents(debs, architecture))
-        _add(indices, f"{component}/source/Sources", deb_index.sources(sources), live, reusable)
+        _add(indices, f"{component}/source/Sources", deb_index.sources(sources), live, named)
         overrides[f"indices/override.{part.name}.{component}"] = deb_index.override(debs)
         overrides[f"indices/override.{part.name}.{component}.src"] = deb_index.override_sources(sources)
         pool += debs
@@ -163,12 +167,12 @@ def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], 
     return _Suite(release, indices, overrides, sorted(set(pool)), sorted(lines))
 
 
-def _add(indices: t.Dict[str, bytes], path: str, data: bytes, live: str, reusable: t.Dict[str, str]) -> None:
+def _add(indices: t.Dict[str, bytes], path: str, data: bytes, live: str, named: t.Dict[str, str]) -> None:
     """An index plain, gz and xz; xz is slow, so it is made again only when the index is another one."""
     indices[path], indices[f"{path}.gz"] = data, _gzip(data)
     compressed = publisher.read(f"{live}/{path}.xz") or b""
-    same = reusable.get(path) == hashlib.sha256(data).hexdigest()
-    intact = reusable.get(f"{path}.xz") == hashlib.sha256(compressed).hexdigest()
+    same = named.get(path) == hashlib.sha256(data).hexdigest()
+    intact = named.get(f"{path}.xz") == hashlib.sha256(compressed).hexdigest()
     indices[f"{path}.xz"] = compressed if same and intact else lzma.compress(data)
 
 
@@ -176,19 +180,19 @@ def _gzip(data: bytes) -> bytes:
     return gzip.compress(data, 9, mtime=0)
 
 
-def _reusable(live: str) -> t.Dict[str, str]:
+def _named(live: str) -> t.Dict[str, str]:
     """Index path -> SHA-256 of what the published Release names."""
     release = publisher.read(f"{live}/Release") or b""
     return {path.decode("utf-8", "replace"): digest.decode() for digest, path in _SUM.findall(release)}
 
 
-def _work(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache, now: int) -> _Work:
+def _work(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache, kept: Kept, now: int) -> _Work:
     files: t.Dict[str, bytes] = {}
     for suite in suites:
         files.update({path: data for path, data in suite.overrides.items() if publisher.read(f"{wanted.root}/{path}") != data})
     stale = [suite for suite in suites if not _is_published(wanted, suite, cache, now)]
     keyring = cache.parts.get("", {}).get("keyring") != _keyring_state(wanted)
-    return _Work(pool.copies, stale, files, keyring, _removed(wanted, suites, pool, cache))
+    return _Work(pool.copies, stale, files, keyring, _removed(wanted, suites, pool, cache, kept))
 
 
 def _is_published(wanted: Declaration, suite: _Suite, cache: ledger.Cache, now: int) -> bool:
@@ -215,7 +219,7 @@ def _keyring_state(wanted: Declaration) -> t.List[t.Any]:
     return [wanted.key_name, list(wanted.keys), [hashlib.sha256(publisher.read(name) or b"").hexdigest() for name in (path, f"{path[:-4]}.asc")]]
 
 
-def _removed(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache) -> t.List[str]:
+def _removed(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache, kept: Kept) -> t.List[str]:
     """Paths to remove: suites that shall be absent, with purge also undeclared suites and what no generation names."""
     dists = f"{wanted.root}/dists"
     there = set(os.listdir(dists)) if os.path.isdir(dists) else set()
@@ -226,25 +230,24 @@ def _removed(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: led
     recorded = {path for name in gone | declared for path in cache.parts.get(name, {}).get("overrides", [])}
     removed += sorted(path for path in recorded - written if os.path.exists(f"{wanted.root}/{path}"))
     if wanted.purge:
-        kept: t.Set[str] = set()
-        for suite in suites:
-            kept |= generations.files(_generations(wanted, suite, cache), "pool")
-        removed += pool.surplus(["pool"], kept)
+        needed = {path for name in declared for path in generations.files(kept[name], "pool")}
+        removed += pool.surplus(["pool"], needed)
     return removed
 
 
 def _generations(wanted: Declaration, suite: _Suite, cache: ledger.Cache) -> t.List[generations.Generation]:
-    """The suite's generations once it is published; what lies there unrecorded counts as one earlier generation."""
-    known = cache.parts.get(suite.release.name, {}).get("generations")
-    if known is None:
-        live = f"{wanted.root}/{suite.live}"
-        index = [os.path.relpath(os.path.join(parent, name), live)
-                 for parent, _below, names in os.walk(live) if parent.endswith("/by-hash/SHA256") for name in names]
-        known = [{"index": sorted(index), "pool": []}] if index else []
+    """The suite's generations once it is published; what an interrupted run published unrecorded is one of them."""
+    known = cache.parts.get(suite.release.name, {}).get("generations", [])
+    live = f"{wanted.root}/{suite.live}"
+    index = [f"{os.path.dirname(path)}/by-hash/SHA256/{digest}" for path, digest in _named(live).items()]
+    names = [name.decode("utf-8", "replace") for path in _named(live) if path.endswith("/Packages")
+             for name in _FILE_NAME.findall(publisher.read(f"{live}/{path}") or b"")]
+    if index:
+        known = generations.after(known, index, names) if not known or known[0]["index"] != sorted(index) else known
     return generations.after(known, suite.by_hash(), suite.pool)
 
 
-def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Pool, cache: ledger.Cache, now: int) -> None:
+def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Pool, kept: Kept, now: int) -> None:
     """Sign first, for a key that cannot sign must not leave half a publication; then packages, then indices."""
     trees: t.List[publisher.Tree] = []
     files = dict(work.files)
@@ -254,7 +257,7 @@ def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Po
             path = _keyring_path(wanted)
             files[path] = b"".join(keyring.export(key, armored=False) for key in wanted.keys)
             files[f"{path[:-4]}.asc"] = b"".join(keyring.export(key, armored=True) for key in wanted.keys)
-            trees = [_tree(wanted, suite, keyring, cache, now) for suite in work.suites]
+            trees = [_tree(wanted, suite, keyring, kept, now) for suite in work.suites]
     size = sum(item.size for item in pool.copies) + sum(len(data) for tree in trees for data in tree.files.values())
     site.require_space(size, len(pool.copies) + sum(len(tree.files) for tree in trees))
     site.copy(pool.copies)
@@ -264,7 +267,7 @@ def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Po
     pool.forget(work.removed)
 
 
-def _tree(wanted: Declaration, suite: _Suite, keyring: signing.Keyring, cache: ledger.Cache, now: int) -> publisher.Tree:
+def _tree(wanted: Declaration, suite: _Suite, keyring: signing.Keyring, kept: Kept, now: int) -> publisher.Tree:
     previous, _valid_until = release_file.dates(publisher.read(f"{wanted.root}/{suite.live}/Release") or b"")
     date = release_file.next_date(previous, now)
     release = release_file.render(suite.release, suite.indices, date)
@@ -273,8 +276,8 @@ def _tree(wanted: Declaration, suite: _Suite, keyring: signing.Keyring, cache: l
         **suite.indices, **by_hash,
         "Release": release, "Release.gpg": keyring.detach(release, wanted.keys), "InRelease": keyring.clearsign(release, wanted.keys),
     }
-    kept = generations.files(_generations(wanted, suite, cache), "index") - set(by_hash)
-    return publisher.Tree(suite.live, files, sorted(kept), _POINTERS, date)
+    earlier = generations.files(kept[suite.release.name], "index") - set(by_hash)
+    return publisher.Tree(suite.live, files, sorted(earlier), _POINTERS, date)
 
 
 def _change(wanted: Declaration, suite: _Suite, changed: bool) -> Change:
@@ -282,7 +285,8 @@ def _change(wanted: Declaration, suite: _Suite, changed: bool) -> Change:
     return Change(suite.release.name, changed, suite.lines, date, valid_until)
 
 
-def _remember(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache, record: ledger.Record, inputs: str) -> None:
+def _remember(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: ledger.Cache, kept: Kept,
+              record: ledger.Record, inputs: str) -> None:
     renewals = []
     outputs = set(pool.targets())
     for suite in suites:
@@ -290,7 +294,7 @@ def _remember(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: le
         cache.parts[name] = {
             "packages": suite.lines,
             "overrides": sorted(suite.overrides),
-            "generations": _generations(wanted, suite, cache),
+            "generations": kept[name],
             "signatures": _signatures(f"{wanted.root}/{suite.live}", wanted.keys),
         }
         outputs |= {f"{suite.live}/{path}" for path in (*suite.indices, *suite.by_hash(), *_POINTERS)} | set(suite.overrides)

@@ -16,7 +16,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 Stamp = t.Tuple[int, int, int]
 Package = t.TypeVar("Package")
 
-_READERS = 4  # hashing and decompression release the interpreter lock; more readers only fight for the disk
+_READERS = 2  # hashing and decompression release the interpreter lock; more threads only fight for it (measured)
 _NAMED = 20  # refusals spelled out in one message
 
 
@@ -50,11 +50,12 @@ class Refusals:
         )
 
 
-def find(sources: t.Iterable[str], root: str) -> t.List[Found]:
+def find(sources: t.Iterable[str], root: str, endings: t.Tuple[str, ...]) -> t.List[Found]:
     """Every regular file of the sources (files, or directories with all below them), sorted by path.
 
-    Hidden files and directories are left out. Raises Failure for a source that is missing, or inside root: an index
-    must not feed on what it published.
+    Hidden files and directories are left out; endings: those of packages, which a source that is a file must have.
+    Raises Failure for a source that is missing or no package, for a link that leads nowhere or to a directory, and for
+    a source inside root: an index must not feed on what it published.
     """
     inside = os.path.realpath(root) + os.sep
     found: t.Dict[str, Stamp] = {}
@@ -65,6 +66,8 @@ def find(sources: t.Iterable[str], root: str) -> t.List[Found]:
         if os.path.isdir(source):
             _walk(source, found)
         elif os.path.exists(source):
+            if not source.endswith(endings):
+                raise Failure(f"read package {source}", f"its name does not end in {' or '.join(endings)}", "Name a package or a directory")
             found[source] = _stamp(os.stat(source))
         else:
             raise Failure(f"read packages of {source}", "it does not exist", "Correct the path, or mount what should be there")
@@ -107,10 +110,14 @@ def _walk(directory: str, found: t.Dict[str, Stamp]) -> None:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 _walk(entry.path, found)
             elif entry.is_file():
                 found[entry.path] = _stamp(entry.stat())
+            elif entry.is_symlink():
+                # Following links to directories may never end; leaving them out silently would lose packages.
+                raise Failure(f"read packages of {directory}", f"the link {entry.name} leads nowhere or to a directory",
+                              "Name that directory as a source of its own, or remove the link")
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -18,6 +18,8 @@ import typing as t
 
 DIRECTORY = ".egi-cmd"
 
+_FORMAT = 1  # of both files; what another release wrote is not read
+
 
 class Record:
     """The last finished run of one declaration.
@@ -72,7 +74,10 @@ class Cache:
         self.parts: t.Dict[str, t.Dict[str, t.Any]] = data.get("parts", {})
 
     def save(self) -> None:
-        """Write the cache."""
+        """Write the cache, without source files that are gone."""
+        for known in self.packages.values():
+            for path in [path for path in known if not os.path.lexists(path)]:
+                del known[path]
         _save(self._path, {"packages": self.packages, "pool": self.pool, "parts": self.parts})
 
 
@@ -85,7 +90,7 @@ def _load(path: str) -> t.Dict[str, t.Any]:
     with contextlib.suppress(OSError, ValueError):
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        if isinstance(data, dict):
+        if isinstance(data, dict) and data.get("format") == _FORMAT:
             return data
     return {}
 
@@ -93,5 +98,5 @@ def _load(path: str) -> t.Dict[str, t.Any]:
 def _save(path: str, data: t.Dict[str, t.Any]) -> None:
     temporary = f"{path}.new"
     with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(data, file, separators=(",", ":"))
+        file.write(json.dumps({"format": _FORMAT, **data}, separators=(",", ":")))  # dump() does without the encoder in C
     os.replace(temporary, path)

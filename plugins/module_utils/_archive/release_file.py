@@ -85,7 +85,8 @@ def still_good(release: bytes, suite: Suite, indices: t.Mapping[str, bytes], now
 
 
 def next_date(previous: int, now: int) -> int:
-    """apt ignores a Release whose Date is not newer than the one it has, and a clock may have been set back."""
+    """apt ignores a Release older than the one it has, and a clock may have been set back; the date is also the file's
+    time, by which a conditional GET tells two publications apart. apt takes a date up to 10 s in the future."""
     return max(now, previous + 1)
 
 

@@ -61,7 +61,7 @@ def publish(wanted: Declaration, now: int, check: bool) -> Outcome:
 
     Raises Failure, with nothing changed, when a package is refused, a key cannot sign or the disk is too small.
     """
-    found = {part.name: intake.find(part.components[""], wanted.root) for part in wanted.parts if part.present}
+    found = {part.name: intake.find(part.components[""], wanted.root, (".rpm",)) for part in wanted.parts if part.present}
     inputs = ledger.digest(wanted, found)
     record = ledger.Record(wanted.root, [part.name for part in wanted.parts])
     settled = record.settled(inputs, now)
@@ -82,8 +82,9 @@ def _run(wanted: Declaration, found: Found, now: int, site: t.Optional[publisher
     work = _work(wanted, repositories, pool, cache)
     before = {name: list(known["packages"]) for name, known in cache.parts.items()}
     if site:
+        earlier = {repository.path: _known_generations(wanted, repository, cache) for repository in repositories}
         _apply(wanted, work, site, pool, cache, now)
-        _remember(wanted, repositories, pool, cache, record, inputs)
+        _remember(wanted, repositories, pool, cache, record, inputs, earlier)
     changes = [_change(wanted, repository, repository in work.stale) for repository in repositories]
     return Outcome(any(work), changes, before, work.removed)
 
@@ -138,7 +139,7 @@ def _removed(wanted: Declaration, repositories: t.List[_Repository], pool: Pool,
     if wanted.purge:
         kept: t.Set[str] = set()
         for repository in repositories:
-            known = cache.parts.get(repository.path, {}).get("generations", [])
+            known = _known_generations(wanted, repository, cache)
             kept |= {f"{repository.path}/{name}" for name in generations.files(known, "pool")}
         removed += pool.surplus([f"{repository.path}/Packages" for repository in repositories], kept)
     return removed
@@ -146,13 +147,13 @@ def _removed(wanted: Declaration, repositories: t.List[_Repository], pool: Pool,
 
 def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Pool, cache: ledger.Cache, now: int) -> None:
     """Keys and tools first, for they fail most; then packages, then indices, which readers see last."""
+    site.require_space(sum(item.size for item in pool.copies), len(pool.copies))
     if work.stale or work.keys:
         rpm_index.find_program()
         with signing.open_home(wanted.key_home) as keyring:
             keyring.check(wanted.keys)
             # One armored block for each key: rpm --import reads only the first key of a block.
             key = b"".join(keyring.export(fingerprint, armored=True) for fingerprint in wanted.keys)
-            site.require_space(sum(item.size for item in pool.copies), len(pool.copies))
             site.copy(pool.copies)
             site.write({_key_path(wanted, repository): key for repository in work.keys})
             site.switch([_tree(wanted, repository, number, keyring, site, cache, now) for number, repository in enumerate(work.stale)])
@@ -167,10 +168,20 @@ def _tree(wanted: Declaration, repository: _Repository, number: int, keyring: si
     directory = f"{wanted.root}/{repository.path}"
     date = release_file.next_date(rpm_index.revision_of(publisher.read(f"{directory}/repodata/repomd.xml") or b""), now)
     files = rpm_index.create(directory, sorted(repository.packages), os.path.join(site.staging, f"repodata{number}"), date)
-    known = cache.parts.get(repository.path, {}).get("generations", [])
+    known = _known_generations(wanted, repository, cache)
     kept = generations.files(generations.after(known, _index_names(files), []), "index") - set(files)
     files["repomd.xml.asc"] = keyring.detach(files["repomd.xml"], wanted.keys)
     return publisher.Tree(repository.live, files, sorted(kept), _POINTERS, date)
+
+
+def _known_generations(wanted: Declaration, repository: _Repository, cache: ledger.Cache) -> t.List[generations.Generation]:
+    """The generations published so far, newest first; what an interrupted run published unrecorded is one of them."""
+    known = cache.parts.get(repository.path, {}).get("generations", [])
+    live = f"{wanted.root}/{repository.live}"
+    index = rpm_index.named(publisher.read(f"{live}/repomd.xml") or b"")
+    if index and (not known or known[0]["index"] != index):
+        return generations.after(known, index, sorted(rpm_index.listed(live)))
+    return known
 
 
 def _index_names(names: t.Iterable[str]) -> t.List[str]:
@@ -182,15 +193,15 @@ def _change(wanted: Declaration, repository: _Repository, changed: bool) -> Chan
     return Change(repository.path, changed, repository.lines(), date, 0)
 
 
-def _remember(wanted: Declaration, repositories: t.List[_Repository], pool: Pool, cache: ledger.Cache, record: ledger.Record, inputs: str) -> None:
+def _remember(wanted: Declaration, repositories: t.List[_Repository], pool: Pool, cache: ledger.Cache, record: ledger.Record, inputs: str,
+              earlier: t.Dict[str, t.List[generations.Generation]]) -> None:
     outputs = set(pool.targets())
     for repository in repositories:
         live = f"{wanted.root}/{repository.live}"
         named = rpm_index.named(publisher.read(f"{live}/repomd.xml") or b"")
-        known = cache.parts.get(repository.path, {}).get("generations", [])
         cache.parts[repository.path] = {
             "packages": repository.lines(),
-            "generations": generations.after(known, named, sorted(repository.packages)),
+            "generations": generations.after(earlier[repository.path], named, sorted(repository.packages)),
             "index": _index_state(wanted, repository),
             "key": _key_state(wanted, repository),
         }

@@ -121,6 +121,8 @@ def open_home(home: str) -> t.Iterator[Keyring]:
     reached through a short symbolic link. The agent is ended with us, for it would keep keys and files open for ever.
     """
     program, gpgconf = _program("gpg"), _program("gpgconf")
+    if not os.path.isdir(home):
+        raise Failure(f"use the keys in {home}", "there is no such directory", "Create a key there with egi.cmd.repository_key")
     with open(os.path.join(home, ".egi-cmd-lock"), "w", encoding="ascii") as lock:
         _exclusive(lock, home)
         with tempfile.TemporaryDirectory(prefix="egi-") as directory:
