@@ -128,7 +128,7 @@ def gate_event(outcome: Outcome) -> Event:
 
 def line(event: Event, now: str) -> str:
     """Return an event as a line of the record. now: UTC, ``2026-01-31T12:00:00Z``."""
-    return json.dumps({"time": now, **event}, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps({"time": now, **event}, sort_keys=True) + "\n"
 
 
 def whole_lines(text: str) -> str:
@@ -142,7 +142,7 @@ def fold(text: str, where: str) -> t.Optional[Rollout]:
     where: the file, for messages. Raise Failure with file and line if a whole line is not an event.
     """
     rollout: t.Optional[Rollout] = None
-    for number, one in enumerate(whole_lines(text).splitlines(), 1):
+    for number, one in enumerate(whole_lines(text).split("\n")[:-1], 1):
         try:
             event = _event(one)
             if rollout is None:
@@ -202,7 +202,7 @@ def _apply_host(rollout: Rollout, event: Event) -> None:
         host.result = host.status
     host.attempted = host.attempted or host.status not in (Status.NOT_ATTEMPTED, Status.UNREACHABLE)
     host.reason = str(event.get("reason", ""))
-    host.packages = list(event.get("packages", host.packages))
+    host.packages = [dict(one) for one in event.get("packages", host.packages)]
     if host.previous is None and "previous" in event:
         # The first word is the one from before the rollout; a resumed run sees its own earlier work.
         host.previous = dict(event["previous"])

@@ -23,8 +23,8 @@ def alive(run: t.Mapping[str, t.Any]) -> t.Optional[bool]:
     """Return whether a run is still at work; None if it ran on another machine, where this one cannot look."""
     if run.get("machine") != platform.node():
         return None
-    pid = int(run.get("pid", 0))
-    if run.get("boot") != _boot() or pid <= 0:
+    pid = run.get("pid")
+    if run.get("boot") != _boot() or not isinstance(pid, int) or pid <= 0:
         return False
     try:
         os.kill(pid, 0)
