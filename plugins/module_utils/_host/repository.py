@@ -58,9 +58,12 @@ _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~/-]*\Z")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _EXCLUDE = re.compile(r"[A-Za-z0-9*?\[\]!][A-Za-z0-9*?\[\]!._+:~^-]*\Z")
 # apt_preferences(5): a comma ends a field, *?[] make a glob, a leading slash a regular expression.
-_RELEASE_FIELD = re.compile(r"[^\x00-\x1f\x7f,*?\[\]/\"][^\x00-\x1f\x7f,*?\[\]\"]*\Z")
-_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f]*\Z")
-_PATH = re.compile(r"/[^\x00-\x20\x7f;\"{}]+\Z")
+_RELEASE_FIELD = re.compile(r"(?![/ ])[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029,*?\[\]\"]+(?<! )\Z")
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]*\Z")
+_PATH = re.compile(r"/[!-~]+\Z")
+_WORD = re.compile(r"[!-~]+\Z")
+# These would end a string of apt.conf(5) or stand for something else in a .repo file.
+_NOT_IN_SETTINGS = re.compile(r"[;\"{}\\<>|]")
 _SCHEMES = ("http", "https", "file")
 
 
@@ -125,8 +128,7 @@ def parse(entries: t.Sequence[t.Mapping[str, t.Any]], family: str, set_name: str
     entries: as REPOSITORY_OPTIONS describes. family: apt or dnf. Raises Failure naming the entry that is wrong.
     """
     action = f"use repository set '{set_name}'"
-    if not SET_NAME.match(set_name):
-        raise Failure(action, "its name is not made of lower-case letters, digits, dots and hyphens", "Rename it")
+    check_set_name(set_name)
     if not entries:
         raise Failure(action, "it has no repositories", "Give repositories, or state=absent to remove the set")
     repositories = []
@@ -139,6 +141,12 @@ def parse(entries: t.Sequence[t.Mapping[str, t.Any]], family: str, set_name: str
         seen[name] = index
         repositories.append(_Reader(entry, family, action, place).repository())
     return repositories
+
+
+def check_set_name(set_name: str) -> None:
+    """Refuse a name that cannot be part of file names. Raises Failure."""
+    if not SET_NAME.match(set_name):
+        raise Failure(f"use repository set '{set_name}'", "its name is not made of lower-case letters, digits, dots and hyphens", "Rename it")
 
 
 class _Reader:
@@ -192,7 +200,10 @@ class _Reader:
         return values
 
     def _path(self, field: str) -> str:
-        return self._text(field, _PATH, "an absolute path without blanks, quotes, braces and semicolons")
+        value = self._text(field, _PATH, "an absolute path in printable ASCII without blanks")
+        if _NOT_IN_SETTINGS.search(value):
+            self._refuse(f"{field} '{value}' has a quote, brace, semicolon or bracket", f"Rename the file of {field}")
+        return value
 
     def _proxy(self) -> str:
         value = str(self.entry.get("proxy") or "")
@@ -201,8 +212,7 @@ class _Reader:
         return value
 
     def _url(self, field: str, value: str, schemes: t.Tuple[str, ...]) -> t.Any:
-        # Quotes, braces and semicolons would end a string of apt.conf(5); blanks would end a word of every file.
-        if not re.match(r"[^\x00-\x20\x7f;\"{}\\<>|]+\Z", value):
+        if not _WORD.match(value) or _NOT_IN_SETTINGS.search(value):
             self._refuse(f"{field} has a character that a URL may not have", f"Percent-encode it in {field}")
         try:
             parts = urlsplit(value)
@@ -224,8 +234,8 @@ class _Reader:
             bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
             if parts.username is not None:
                 login = (bare, unquote(parts.username), unquote(parts.password or ""))
-                if not all(re.match(r"[^\x00-\x20\x7f]+\Z", word) for word in login[1:]):
-                    self._refuse(f"the user or password in {field} is empty or has blanks", "Use words without blanks")
+                if not all(_WORD.match(word) for word in login[1:]):
+                    self._refuse(f"the user or password in {field} is empty or has characters outside ASCII", "Use printable ASCII without blanks")
                 logins.append(login)
             plain.append(bare)
         return tuple(plain)
