@@ -93,12 +93,15 @@ def _translated(error: t.Any, root: t.Dict[str, t.Any]) -> t.Iterator[Problem]:
     elif "propertyNames" in error.schema_path:
         yield value_problem(dotted([*path, error.instance]), _expected(schema), shown(error.instance) + _hint(error))
     elif error.validator == "uniqueItems":
-        twice = next(item for index, item in enumerate(error.instance) if item in error.instance[:index])
-        yield value_problem(dotted(path), "every item once", f"{shown(twice)} twice")
+        yield value_problem(dotted(path), "every item once", f"{shown(_repeated(error.instance))} twice")
     elif error.validator == "maxLength":
         yield value_problem(dotted(path), f"at most {error.validator_value} characters", str(len(error.instance)))
     else:
         yield value_problem(dotted(path), _expected(schema), shown(error.instance) + _hint(error))
+
+
+def _repeated(items: t.List[t.Any]) -> t.Any:
+    return next((item for index, item in enumerate(items) if item in items[:index]), items[-1])
 
 
 def _title(schema: t.Dict[str, t.Any], root: t.Dict[str, t.Any]) -> str:

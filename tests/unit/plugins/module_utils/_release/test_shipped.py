@@ -9,13 +9,15 @@ import datetime
 import pathlib
 
 import pytest
+import yaml
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._release import manifest
 from ansible_collections.egi.cmd.plugins.module_utils._release.resolve import Wishes, resolve
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.manifests import ALMA, DEBIAN, KEY, host_of
 
-EXAMPLE = pathlib.Path(__file__).parents[5] / "docs" / "examples" / "site-release.yml"
+DOCS = pathlib.Path(__file__).parents[5] / "docs"
+EXAMPLE = DOCS / "examples" / "site-release.yml"
 FILLED_IN = {"uri": "http://mirror.example.org/deb", "suite": "{codename}{suffix}", "components": ["main"], "origin": "EGI"}
 PLATFORMS = [
     (name, platform) for name in manifest.shipped_names() for platform in manifest.load_shipped(name)["platforms"]
@@ -142,3 +144,11 @@ def test_the_documented_site_release_resolves_on_both_families():
         "bookworm-site-1-holdback", "bookworm-site-1", "bookworm-site-1-updates", "bookworm-site-1-security",
         "bookworm-site-1-proposed",
     ]
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="an installed collection has no docs/examples")
+def test_the_guide_shows_the_example_and_every_shipped_release():
+    guide = (DOCS / "manifest.md").read_text(encoding="utf-8")
+    shown = next(block for block in guide.split("```") if block.startswith("yaml\nschema: 1"))
+    assert yaml.safe_load(shown.removeprefix("yaml")) == yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    assert [name for name in manifest.shipped_names() if f"| `{name}` |" not in guide] == []
