@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lab import hosts, roots, session
+from lab import roots, session
 
 
 def _arguments() -> argparse.Namespace:
@@ -19,6 +19,8 @@ def _arguments() -> argparse.Namespace:
         one = verbs.add_parser(verb, help=text)
         one.add_argument("--host", action="append", default=[], metavar="NAME=LAYER", help=f"LAYER is one of {', '.join(roots.LAYERS)}")
         one.add_argument("command", nargs="+", metavar="-- COMMAND")
+    verbs.choices["run"].add_argument("--fresh", action="store_true", help="begin with new hosts")
+    verbs.choices["run"].add_argument("--discard", action="store_true", help="remove the hosts at the end")
     verbs.add_parser("roots", help="build all roots now")
     verbs.add_parser("check", help="say in one line why hosts cannot be made here; silent when they can")
     verbs.add_parser("forget", help="remove the hosts of --state")
@@ -43,13 +45,14 @@ def main() -> int:
         if arguments.verb == "inside":
             return session.inside(cache, state, _specification(arguments.host), arguments.command)
         if arguments.verb == "forget":
-            hosts.forget(state)
+            session.forget(state)
             return 0
         reason = roots.unprivileged_reason()
         if reason:
             raise roots.LabError(reason)
         if arguments.verb == "run":
-            session.enter(cache, state, _specification(arguments.host), arguments.command)
+            return session.run(cache, state, _specification(arguments.host), arguments.command,
+                               fresh=arguments.fresh, discard=arguments.discard)
         if arguments.verb == "roots":
             roots.build(cache, roots.LAYERS)
         return 0

@@ -88,7 +88,8 @@ class Host:
 def _mount(*arguments: str) -> None:
     done = subprocess.run(["mount", *arguments], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise LabError(f"cannot mount {arguments[-1]}: {done.stderr.strip()}. Is the folder on a file system that overlayfs can write to (ext4, xfs, btrfs, tmpfs)?")
+        hint = "Is the folder on a file system that overlayfs can write to (ext4, xfs, btrfs, tmpfs)?"
+        raise LabError(f"cannot mount {arguments[-1]}: {done.stderr.strip()}. {hint}")
 
 
 def write_inventory(hosts: t.Sequence[Host], state: Path) -> Path:
@@ -108,7 +109,7 @@ def write_inventory(hosts: t.Sequence[Host], state: Path) -> Path:
     return path
 
 
-def forget(state: Path) -> None:
+def remove_hosts(state: Path) -> None:
     """Remove every host below a state directory; nothing is mounted outside a session, so this is plain deletion."""
-    shutil.rmtree(state / "hosts", ignore_errors=True)
-    shutil.rmtree(state / "inventory", ignore_errors=True)
+    for part in ("hosts", "inventory", "site"):
+        shutil.rmtree(state / part, ignore_errors=True)

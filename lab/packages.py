@@ -170,7 +170,7 @@ def run_inside(root: Path, script: str, what: str, **variables: str) -> str:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": _EPOCH}
     environment |= {"DEBIAN_FRONTEND": "noninteractive", **variables}
     done = subprocess.run(["chroot", str(root), "sh", "-euc", script], env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+                          capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise LabError(f"cannot {what}: ended with {done.returncode}:\n{tail}")

@@ -30,6 +30,9 @@ _BASE_PACKAGES = ("ca-certificates", "gpgv", "python3-minimal", "libpython3-stdl
 _NO_DOCUMENTATION = tuple(f"path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info"))
 _RECIPE = "6"
 
+BOUND_TO_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Prefix of a command that shall not outlive the process that starts it, not even after kill -9."""
+
 ALMALINUX_OS_RELEASE = """\
 NAME="AlmaLinux"
 VERSION="9.4 (Seafoam Ocelot)"
@@ -102,8 +105,12 @@ def _sweep(cache: Path) -> None:
 
 
 def _run(command: list[str], what: str, **kwargs: t.Any) -> None:
-    """Run a build step quietly; on failure show the end of its output, which names the reason."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **kwargs)
+    """Run a build step quietly; on failure show the end of its output, which names the reason.
+
+    It gets mount and pid namespaces of its own: whatever happens, no mount and no process outlives the build.
+    """
+    isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
+    done = subprocess.run([*BOUND_TO_PARENT, *isolated, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **kwargs)
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise LabError(f"cannot {what}: {command[0]} ended with {done.returncode}:\n{tail}")
@@ -142,7 +149,11 @@ def _build_base(target: Path) -> None:
     command += [host_suite(), str(part)]
     if sources:
         command.append("-")
-    _run(command, "build the base root", input=sources)
+    # mmdebstrap keeps its own notes in TMPDIR: what an interrupted build leaves is swept with the rest.
+    temporary = target.parent / "tmp.part"
+    temporary.mkdir(exist_ok=True)
+    _run(command, "build the base root", input=sources, env={**os.environ, "TMPDIR": str(temporary)})
+    shutil.rmtree(temporary)
     (part / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (part / "usr/sbin/policy-rc.d").chmod(0o755)
     part.rename(target)
@@ -162,8 +173,7 @@ def _build_layer(name: str, base: Path, target: Path) -> None:
         f"chroot '{merged}' apt-get -qy --no-install-recommends install {' '.join(LAYERS[name])}; "
         f"chroot '{merged}' apt-get clean"
     )
-    # A mount namespace of its own: whatever happens, no mount outlives the build.
-    _run(["unshare", "--mount", "--propagation", "private", "sh", "-c", install], f"build the {name} root")
+    _run(["sh", "-c", install], f"build the {name} root")
     for stale in ("var/lib/apt/lists", "var/cache/apt"):
         shutil.rmtree(upper / stale, ignore_errors=True)
     if name == "rpm":

@@ -9,6 +9,7 @@ kernel ends all others, unmounts the hosts and closes the sockets: nothing needs
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -20,27 +21,65 @@ import time
 import typing as t
 from pathlib import Path
 
-from lab.hosts import Host, write_inventory
-from lab.roots import LabError, build
+from lab.hosts import Host, remove_hosts, write_inventory
+from lab.roots import BOUND_TO_PARENT, LabError, build
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP_RUNNING = 0x1 | 0x40
 _SERVER_PATIENCE = 10.0
+_END_PATIENCE = 3.0
 
 
-def enter(cache: Path, state: Path, hosts: t.Mapping[str, str], command: t.Sequence[str], say: t.Callable[[str], None] = print) -> t.NoReturn:
-    """Replace this process by a session that runs command; its exit status becomes ours.
+def run(cache: Path, state: Path, hosts: t.Mapping[str, str], command: t.Sequence[str], *, fresh: bool, discard: bool) -> int:
+    """Run command in a session and return its exit status; 128 + signal when a signal ended it.
 
-    hosts: name -> layer (see roots.LAYERS). The roots are built first, outside, where there is a network.
+    hosts: name -> layer (see roots.LAYERS); the roots are built first, outside, where there is a network.
+    fresh: begin with new hosts; discard: remove the hosts afterwards, also when interrupted.
     """
-    build(cache, sorted(set(hosts.values())), say)
+    build(cache, sorted(set(hosts.values())))
+    if fresh:
+        forget(state)
     state.mkdir(parents=True, exist_ok=True)
     inside = [sys.executable, "-m", "lab", "inside", "--cache", str(cache), "--state", str(state)]
     for name, layer in hosts.items():
         inside += ["--host", f"{name}={layer}"]
     namespaces = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
-    os.execvp("unshare", ["unshare", *namespaces, "--", *inside, "--", *command])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    unshare = subprocess.Popen([*BOUND_TO_PARENT, "unshare", *namespaces, "--", *inside, "--", *command], env=environment)
+    try:
+        return unshare.wait()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        _finish(unshare)
+        if discard:
+            forget(state)
+
+
+def _finish(unshare: subprocess.Popen[bytes]) -> None:
+    """End the session's first process, and return when the kernel has ended all others and unmounted the hosts.
+
+    unshare itself ignores signals while its child runs, and would be gone before the rest of the session is.
+    """
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                os.kill(int(child), ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            unshare.wait(_END_PATIENCE)
+            return
+    unshare.kill()
+    unshare.wait()
+
+
+def forget(state: Path) -> None:
+    """Remove the hosts below a state directory. Raises LabError while a session uses them."""
+    if state.exists():
+        with _only_session(state):
+            remove_hosts(state)
 
 
 def inside(cache: Path, state: Path, specification: t.Mapping[str, str], command: t.Sequence[str]) -> int:
@@ -65,7 +104,7 @@ def inside(cache: Path, state: Path, specification: t.Mapping[str, str], command
         lock.close()
 
 
-def _end(signum: int, frame: t.Any) -> t.NoReturn:
+def _end(signum: int, _frame: t.Any) -> t.NoReturn:
     sys.exit(128 + signum)
 
 

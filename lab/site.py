@@ -60,7 +60,7 @@ def _key(repository: Path, user: str) -> Key:
     make = f"gpg --batch --quiet --list-secret-keys '={user}' >/dev/null 2>&1 || " \
            f"gpg --batch --quiet --passphrase '' --quick-generate-key '{user}' rsa3072 sign never 2>/dev/null"
     show = f"gpg --batch --with-colons --list-keys '={user}' | sed -n 's/^fpr:*\\([^:]*\\):$/\\1/p'; gpg --batch --armor --export '={user}'"
-    fingerprint, _newline, armoured = run_inside(repository, "\n".join((home, make, show)), "make a signing key").partition("\n")
+    fingerprint, _newline, armoured = run_inside(repository, f"{home}\n{make}\n{show}", "make a signing key").partition("\n")
     return Key(fingerprint, armoured)
 
 
