@@ -1,0 +1,146 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a part did: its checks by name, its whole output in a log, its counts in a small file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import typing as t
+from pathlib import Path
+from xml.etree import ElementTree
+
+# Long enough for the slowest single command on two busy cores; a command that hangs must not cost the whole run.
+PATIENCE = 1800.0
+_DETAIL_LINES = 15
+_SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A finished command: its exit status, and what it wrote (standard output and error, in order)."""
+
+    status: int
+    text: str
+
+    def tail(self, lines: int = _DETAIL_LINES) -> str:
+        return "\n".join(self.text.rstrip().splitlines()[-lines:])
+
+
+@dataclasses.dataclass
+class Report:
+    """Collects the checks of one part. passed is a number; failed and skipped are (name, why) pairs."""
+
+    part: str
+    directory: Path
+    passed: int = 0
+    failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.log.write_text("")
+
+    @property
+    def log(self) -> Path:
+        return self.directory / f"{self.part}.log"
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.passed, len(self.failed), len(self.skipped)
+
+    def note(self, text: str) -> None:
+        """Write to the part's log."""
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(text.rstrip() + "\n")
+
+    def check(self, name: str, holds: bool, why: str = "") -> bool:
+        """Count one check; why is shown when it does not hold."""
+        if holds:
+            self.passed += 1
+        else:
+            self.failed.append((name, why))
+        self.note(f"{'ok' if holds else 'FAILED'}: {name}" + ("" if holds else f"\n{why}"))
+        return holds
+
+    def skip(self, name: str, why: str) -> None:
+        """Count one check that could not be made here."""
+        self.skipped.append((name, why))
+        self.note(f"skipped: {name}: {why}")
+
+    def run(self, *command: str | Path, env: t.Mapping[str, str], cwd: Path, patience: float = PATIENCE) -> Output:
+        """Run a command to its end, its output into the log; ended with its whole process group when patience is over."""
+        argv = [str(word) for word in command]
+        self.note(f"\n$ {' '.join(argv)}")
+        process = subprocess.Popen(
+            argv, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace", start_new_session=True,
+        )
+        try:
+            text, _none = process.communicate(timeout=patience)
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            text, _none = process.communicate()
+            status, text = 124, f"{text}\nended after {patience:.0f} s without an end"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
+        self.note(f"{text}(exit status {status})")
+        return Output(status, text)
+
+    def command(self, name: str, *command: str | Path, env: t.Mapping[str, str], cwd: Path) -> Output:
+        """Run a command and count it as one check: exit status 0."""
+        output = self.run(*command, env=env, cwd=cwd)
+        self.check(name, output.status == 0, output.tail())
+        return output
+
+    def junit(self, name: str, path: Path, output: Output) -> None:
+        """Count every test of a junit XML file; a missing file, or one without tests, is one failure."""
+        if not path.exists():
+            self.check(name, False, f"no test report was written\n{output.tail()}")
+            return
+        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+        bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+        idle = [case for case in cases if case.find("skipped") is not None]
+        self.passed += len(cases) - len(bad) - len(idle)
+        for case in bad:
+            reason = next(child for child in case if child.tag in ("failure", "error"))
+            self.check(f"{name}: {_title(case)}", False, (reason.text or reason.get("message") or "").strip()[-1500:])
+        for case in idle:
+            self.skip(f"{name}: {_title(case)}", case.find("skipped").get("message") or "no reason given")  # type: ignore[union-attr]
+        if not cases or (output.status and not bad):
+            self.check(name, False, f"{len(cases)} tests, exit status {output.status}\n{output.tail()}")
+
+    def tally(self, name: str, output: Output) -> None:
+        """Count a program whose last line is ``N passed, N failed, N skipped``."""
+        lines = output.text.rstrip().splitlines()
+        found = _SUMMARY.match(lines[-1].strip()) if lines else None
+        if found is None:
+            self.check(name, False, f"no summary line, exit status {output.status}\n{output.tail()}")
+            return
+        passed, failed, skipped = (int(number) for number in found.groups())
+        self.passed += passed
+        for number in range(failed):
+            self.check(f"{name} ({number + 1} of {failed} failures)", False, output.tail() if number == 0 else "see above")
+        for number in range(skipped):
+            self.skip(f"{name} ({number + 1} of {skipped})", "said so itself")
+        if passed + failed == 0 or (output.status and not failed):
+            self.check(name, False, f"ran nothing, or failed without saying where: exit status {output.status}\n{output.tail()}")
+
+    def save(self, seconds: float) -> None:
+        """Write the counts for machines, beside the log."""
+        passed, failed, skipped = self.counts
+        content = {"part": self.part, "passed": passed, "failed": failed, "skipped": skipped, "seconds": round(seconds, 1)}
+        content["failures"], content["skips"] = dict(self.failed), dict(self.skipped)
+        (self.directory / f"{self.part}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _title(case: ElementTree.Element) -> str:
+    return f"{case.get('classname', '')}.{case.get('name', '')}".rpartition("plugins.")[2]

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unit and property tests: directly with pytest on every core, and the modules' own code on the oldest Python of managed hosts."""
+
+from __future__ import annotations
+
+from tests.run.checkout import copy
+from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, environment, interpreters, newest, venv
+from tests.run.report import Report
+from tests.run.sanity import LEAVE_OUT, ansible_test_environment
+
+
+def run(report: Report, quick: bool, arguments: list[str]) -> None:
+    """quick: only the newest core. arguments: for pytest, instead of all tests; then also only the newest core."""
+    collections()
+    chosen = cores()[-1:] if quick or arguments else cores()
+    for core in chosen:
+        _pytest(report, core, arguments or ["tests/unit"])
+    if not quick and not arguments:
+        _oldest_python(report)
+
+
+def _pytest(report: Report, core: str, arguments: list[str]) -> None:
+    python = venv(f"core-{core}")
+    env = environment(python, PYTHONPATH=f"{collections()}:{TOP}")
+    result = WORK / f"units-{core}.xml"
+    result.unlink(missing_ok=True)
+    flags = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-n", "2", f"--junitxml={result}"]
+    report.junit(f"core {core}", result, report.run(python / "bin/python", "-m", "pytest", *flags, *arguments, env=env, cwd=TOP))
+
+
+def _oldest_python(report: Report) -> None:
+    """ansible-test runs the tests of modules and module_utils as a managed host's Python would."""
+    minor = TARGET_MINORS[0]
+    if minor not in interpreters():
+        report.skip(f"module code on Python 3.{minor}", "there is no such interpreter on this machine")
+        return
+    target = copy("units", LEAVE_OUT)
+    command = [f"{newest()}/bin/ansible-test", "units", "--color", "no", "--venv", "--python", f"3.{minor}", "--requirements"]
+    output = report.run(*command, env=ansible_test_environment(newest()), cwd=target)
+    for number, result in enumerate(sorted(target.glob("tests/output/junit/python*.xml"))):
+        report.junit(f"Python 3.{minor}", result, output)
+    if not list(target.glob("tests/output/junit/python*.xml")):
+        report.check(f"module code on Python 3.{minor}", False, output.tail())
