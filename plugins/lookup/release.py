@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The manifests in the order of the terms; C(dates) are dates.
+  description: The manifests in the order of the terms. Their dates are text, V(2026-09-01).
   type: list
   elements: dict
 """
@@ -60,7 +60,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._release import manifest
+from ansible_collections.egi.cmd.plugins.module_utils._release import document, manifest
 
 
 class LookupModule(LookupBase):
@@ -69,7 +69,8 @@ class LookupModule(LookupBase):
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> t.List[t.Dict[str, t.Any]]:
         """Return one checked manifest for every term."""
         try:
-            return [self._release(term, variables) for term in terms]
+            # Dates as text: templating before ansible-core 2.19 turns a dictionary with a date in it into a string.
+            return [document.plain(self._release(term, variables), "") for term in terms]
         except Failure as failure:
             raise AnsibleLookupError(str(failure)) from None
 

@@ -32,6 +32,10 @@ def test_an_absolute_path_is_read(tmp_path):
     assert look_up(str(path))[0]["name"] == "example-1"
 
 
+def test_dates_are_text_because_older_templating_cannot_hand_on_a_date():
+    assert look_up("cmd-os-1")[0]["dates"] == {"ga": "2016-12-15"}
+
+
 @pytest.mark.parametrize("term, why", [
     ("umd5", r"no shipped release is called so \(did you mean 'umd-5'\?\)"),
     ("./none.yml", "none.yml: No such file or directory"),

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host.repository import parse
 from ansible_collections.egi.cmd.plugins.module_utils._release import manifest
 from ansible_collections.egi.cmd.plugins.module_utils._release.resolve import Wishes, resolve
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.manifests import ALMA, DEBIAN, KEY, host_of
@@ -45,6 +46,8 @@ def test_the_promised_releases_ship():
 @pytest.mark.parametrize("name, platform", PLATFORMS)
 def test_a_shipped_release_resolves_on_each_of_its_platforms(name, platform):
     entries = repositories(name, platform)
+    family = "apt" if "uris" in entries[0] else "dnf"
+    assert [taken.name for taken in parse(entries, family, name)] == [entry["name"] for entry in entries]
     assert manifest.load_shipped(name)["name"] == name
     assert entries
     assert len({entry["name"] for entry in entries}) == len(entries)
