@@ -87,7 +87,7 @@ def _bring_in(repository: Path, placed: t.Sequence[Placed], keys: t.Mapping[str,
 
 def _write_manifest(path: Path, key: Key) -> None:
     """The site's manifest with this session's key: a key made a moment ago cannot stand in a file under version control."""
-    keys = {"keys": [{"fingerprint": key.fingerprint, "url": f"{URL}/cmd-os-1/key.asc"}]}
+    keys = {"keys": [{"fingerprint": key.fingerprint, "url": f"{URL}/cmd-os-1/apt/project/cmd-os-archive-keyring.asc"}]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{(TOP / 'demo/release.yml').read_text()}\n{json.dumps(keys)[1:-1]}\n")
 
