@@ -12,7 +12,7 @@ module: repository_set
 short_description: Configure a set of package repositories on an apt or dnf host, proved before it goes live
 version_added: 0.1.0
 author:
-  - egi.cmd contributors (@egi-qc)
+  - egi.cmd contributors (@egi-cmd)
 description:
   - Writes sources, keys and priorities of a whole set of repositories in one call, on apt and dnf hosts alike.
   - Before anything changes, the host's own apt or dnf fetches and verifies the new set in an isolated root, with all
@@ -344,6 +344,7 @@ def main() -> None:
         required_if=[("state", "present", ["repositories"])],
         supports_check_mode=True,
     )
+    module.no_log_values.update(repository.logins_in(module.params["repositories"] or []))
     # apt reads the proof's files as an unprivileged user; modes of lasting files are set one by one.
     os.umask(0o022)
     with door(module):

@@ -12,7 +12,7 @@ module: repository_set_info
 short_description: Show which repositories and versions the host's own resolver prefers
 version_added: 0.1.0
 author:
-  - egi.cmd contributors (@egi-qc)
+  - egi.cmd contributors (@egi-cmd)
 description:
   - Asks the host's own apt or dnf which repositories it uses, with which priority, and what it would install.
   - The answer comes from the resolver, not from the files, so it shows what pins and settings of others do as well.
