@@ -37,7 +37,7 @@ RETURN = r"""
 _value:
   description: The reason.
   type: str
-  sample: "command check 'cloud-api --check' exited 1"
+  sample: "health check 'cloud-api --check' exited 1"
 """
 
 

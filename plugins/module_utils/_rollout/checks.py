@@ -17,6 +17,7 @@ Check = t.Dict[str, t.Any]
 KINDS = ("command", "url", "port", "service")
 _DEFAULTS: t.Dict[str, t.Any] = {"rc": 0, "status": 200, "retries": 0, "delay": 5, "timeout": 30}
 _LONGEST = 300
+_KIND_OF_TASK = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
 
 
 def checks_of(given: t.Any) -> t.List[Check]:
@@ -68,17 +69,22 @@ def failure_reason(result: t.Any, task: str = "") -> str:
     broken = [one for one in result.get("results", []) if isinstance(one, t.Mapping) and (one.get("failed") or one.get("unreachable"))]
     if broken:
         result = broken[0]
-    check = result.get("item")
+    check = result.get(str(result.get("ansible_loop_var") or "item"))
     if isinstance(check, t.Mapping) and check.get("kind") in KINDS:
-        return _short(f"{check['kind']} check '{check['name']}' {_found(check, result)}")
-    message = " ".join(str(result.get("msg") or "").split())
+        return _short(f"health check '{check['name']}' {_found(check, result)}")
+    message = _message(result)
     return _short(": ".join(part for part in (task, message) if part))
 
 
 def _found(check: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any]) -> str:
     if check["kind"] == "command" and isinstance(result.get("rc"), int):
         return f"exited {result['rc']}" + (f", expected {check['rc']}" if check["rc"] else "")
-    return f"failed: {' '.join(str(result.get('msg') or '').split())}"
+    return f"failed: {_message(result)}"
+
+
+def _message(result: t.Mapping[str, t.Any]) -> str:
+    """Return what a task says on one line, without the kind of task that ansible-core 2.19 and later put before it."""
+    return _KIND_OF_TASK.sub("", " ".join(str(result.get("msg") or "").split()))
 
 
 def _short(text: str) -> str:

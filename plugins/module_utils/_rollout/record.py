@@ -20,9 +20,11 @@ from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outco
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, Wave
 
 SCHEMA = 1
+# A host that failed or was unreachable before "started" was not changed.
+_TOUCHED = (Status.STARTED, Status.PASSED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED)
 Event = t.Dict[str, t.Any]
 _REPAIR = "Move the file away to forget this rollout, or restore it from a backup"
-_KEYS = {
+_KEYS: t.Dict[str, t.Dict[str, type]] = {
     "opened": {"rollout": str, "schema": int, "plan": dict},
     "run_started": {"run": dict},
     "run_ended": {},
@@ -151,11 +153,13 @@ def fold(text: str, where: str) -> t.Optional[Rollout]:
                 _apply(rollout, event)
         except (KeyError, TypeError, ValueError, Failure) as error:
             why = error.why if isinstance(error, Failure) else _why(error)
-            raise Failure(f"read the rollout record {where}", f"line {number} is not an event of one: {why}", _REPAIR) from None
+            raise Failure(f"read the rollout record {where}", f"line {number} is not one of its events: {why}", _REPAIR) from None
     return rollout
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return "it is not JSON"
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
@@ -200,7 +204,7 @@ def _apply_host(rollout: Rollout, event: Event) -> None:
     host.status = Status(event["status"])
     if host.status in (Status.PASSED, Status.FAILED, Status.UNREACHABLE):
         host.result = host.status
-    host.attempted = host.attempted or host.status not in (Status.NOT_ATTEMPTED, Status.UNREACHABLE)
+    host.attempted = host.attempted or host.status in _TOUCHED
     host.reason = str(event.get("reason", ""))
     host.packages = [dict(one) for one in event.get("packages", host.packages)]
     if host.previous is None and "previous" in event:

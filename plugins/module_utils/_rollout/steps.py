@@ -118,6 +118,8 @@ def _message(rollout: Rollout, wave: Wave) -> str:
         parts.append(_rolled_back(rollout, wave))
     if outcome.verdict is Verdict.INCONCLUSIVE:
         parts.append("Nothing was rolled back")
+    if outcome.verdict is Verdict.PASS and rollout.over:
+        parts.append(f"{rollout.plan.release} is rolled out")
     if outcome.verdict is not Verdict.PASS:
         waiting = [later.name for later in rollout.plan.after(wave.name)]
         if waiting:
@@ -131,7 +133,7 @@ def _rolled_back(rollout: Rollout, wave: Wave) -> str:
     left = [f"{host} ({rollout.hosts[host].reason})" if rollout.hosts[host].reason else host for host in rollout.to_roll_back(wave)]
     said = [f"Rolled back: {', '.join(back)}"] if back else []
     said += [f"Not rolled back: {', '.join(left)}"] if left else []
-    return ". ".join(said)
+    return ". ".join(said) or "No host had been changed"
 
 
 def _how_on(wave: str, verdict: Verdict) -> str:

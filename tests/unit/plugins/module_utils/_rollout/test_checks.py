@@ -42,11 +42,12 @@ CHECK = checks_of("cloud-api --check")[0]
 
 
 @pytest.mark.parametrize("result, reason", [
-    ({"results": [{"rc": 0, "item": CHECK}, {"failed": True, "rc": 1, "item": CHECK}]}, "command check 'cloud-api --check' exited 1"),
-    ({"failed": True, "rc": 2, "item": {**CHECK, "rc": 1}}, "command check 'cloud-api --check' exited 2, expected 1"),
-    ({"failed": True, "msg": "Status code was 500", "item": checks_of([{"url": "http://x/"}])[0]}, "url check 'http://x/' failed: Status code was 500"),
-    ({"failed": True, "item": CHECK, "msg": "no such\n file"}, "command check 'cloud-api --check' failed: no such file"),
+    ({"results": [{"rc": 0, "item": CHECK}, {"failed": True, "rc": 1, "item": CHECK}]}, "health check 'cloud-api --check' exited 1"),
+    ({"failed": True, "rc": 2, "ansible_loop_var": "one", "one": {**CHECK, "rc": 1}}, "health check 'cloud-api --check' exited 2, expected 1"),
+    ({"failed": True, "msg": "Status code was 500", "item": checks_of([{"url": "http://x/"}])[0]}, "health check 'http://x/' failed: Status code was 500"),
+    ({"failed": True, "item": CHECK, "msg": "no such\n file"}, "health check 'cloud-api --check' failed: no such file"),
     ({"failed": True, "msg": "Failed to get http://a:b@x/:\n  gone"}, "Task: Failed to get http://***@x/: gone"),
+    ({"failed": True, "msg": "Task failed: Module failed: Failed to x: y."}, "Task: Failed to x: y."),
     ({}, "Task"), (None, "Task"), ("garbage", "Task"), ({"results": []}, "Task"), ({"msg": None}, "Task"),
 ])
 def test_reasons(result: object, reason: str) -> None:

@@ -68,7 +68,7 @@ def test_a_better_result_never_closes_a_gate() -> None:
 def test_the_reason_explains_itself() -> None:
     wave = Wave("early_adopters", ("ea-apt", "ea-dnf", "ea-far"), 3, 0)
     statuses = {"ea-apt": Status.FAILED, "ea-dnf": Status.PASSED, "ea-far": Status.UNREACHABLE}
-    assert judge(wave, statuses, {"ea-apt": "command check 'cloud-api --check' exited 1"}).reason == (
-        "early_adopters: 1 of 3 healthy, 1 failed: ea-apt (command check 'cloud-api --check' exited 1), "
+    assert judge(wave, statuses, {"ea-apt": "health check 'cloud-api --check' exited 1"}).reason == (
+        "early_adopters: 1 of 3 healthy, 1 failed: ea-apt (health check 'cloud-api --check' exited 1), "
         "1 unreachable: ea-far; needs 3 of 3"
     )

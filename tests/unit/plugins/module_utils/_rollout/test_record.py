@@ -58,7 +58,7 @@ def test_a_cut_off_record_tells_what_its_whole_lines_tell() -> None:
     (GOOD, 2), (record.line(record.host_event("early_adopters", "a", "passed"), NOW) + "{\n", 3),
 ])
 def test_damage_is_named_by_file_and_line(damage: str, line: int) -> None:
-    with pytest.raises(Failure, match=f"rollout record /x/r-1.jsonl: line {line} is not an event"):
+    with pytest.raises(Failure, match=f"rollout record /x/r-1.jsonl: line {line} is not one of its events"):
         record.fold(GOOD + damage, "/x/r-1.jsonl")
 
 
@@ -70,7 +70,7 @@ def test_damage_is_named_by_file_and_line(damage: str, line: int) -> None:
     record.line({**record.opened("r-1", PLAN), "plan": {**PLAN.as_dict(), "waves": [1]}}, NOW),
 ])
 def test_a_record_begins_with_its_plan(first: str) -> None:
-    with pytest.raises(Failure, match="line 1 is not an event"):
+    with pytest.raises(Failure, match="line 1 is not one of its events"):
         record.fold(first, "x")
 
 

@@ -65,7 +65,7 @@ def test_two_waves_that_pass(site: Site) -> None:
     assert site.record == first
     site.note("passed", "c")
     assert site.judge("production")["verdict"] == "pass"
-    assert site.close("production", last=True)["message"] == "production: 1 of 1 healthy; needs 1 of 1."
+    assert site.close("production", last=True)["message"] == "production: 1 of 1 healthy; needs 1 of 1. cmd-os-1 is rolled out."
     assert journal.running(site.directory) == []
     assert journal.newest_open(site.directory, site.plan) is None
 
@@ -94,12 +94,12 @@ def test_a_failed_wave_goes_back_and_says_why(site: Site) -> None:
     site.admit("early_adopters")
     site.note("started", "a", "b", previous={"set": "s", "generation": "g"})
     site.note("passed", "b")
-    site.note("failed", "a", reason="command check 'cloud-api --check' exited 1")
+    site.note("failed", "a", reason="health check 'cloud-api --check' exited 1")
     verdict = site.judge("early_adopters")
     assert (verdict["phase"], verdict["hosts"], verdict["previous"]["a"]) == ("roll_back", ["a", "b"], {"set": "s", "generation": "g"})
     site.note("rolled_back", "a", "b")
     assert site.close("early_adopters")["message"] == (
-        "early_adopters: 1 of 2 healthy, 1 failed: a (command check 'cloud-api --check' exited 1); needs 2 of 2. "
+        "early_adopters: 1 of 2 healthy, 1 failed: a (health check 'cloud-api --check' exited 1); needs 2 of 2. "
         "Rolled back: a, b. production was not started. Correct the cause and run the same command again."
     )
     first = site.record
@@ -111,7 +111,16 @@ def test_a_host_that_was_never_touched_is_not_rolled_back(site: Site) -> None:
     site.admit("early_adopters")
     site.note("failed", "a")
     site.note("unreachable", "b")
-    assert site.judge("early_adopters")["hosts"] == ["a"]
+    assert site.judge("early_adopters")["hosts"] == []
+    assert "No host had been changed" in site.close("early_adopters")["message"]
+
+
+def test_a_host_that_was_lost_in_the_middle_is_rolled_back(site: Site) -> None:
+    site.admit("early_adopters")
+    site.note("started", "a", "b")
+    site.note("unreachable", "a")
+    site.note("failed", "b")
+    assert site.judge("early_adopters")["hosts"] == ["a", "b"]
 
 
 def test_an_interrupted_roll_back_is_finished_first(site: Site) -> None:
