@@ -252,7 +252,7 @@ def test_a_customer_overlay_follows_the_same_interface():
     ]
 
 
-@pytest.mark.parametrize("kind, names", itertools.product(KINDS, [{}, {"base": "os", "proposed": "cr"}]))
+@pytest.mark.parametrize("kind, names", list(itertools.product(KINDS, [{}, {"base": "os", "proposed": "cr"}])))
 def test_a_suite_is_read_back_to_its_kind(kind, names):
     release = example(kinds=list(KINDS))
     release["deb"]["kind_names"] = names
