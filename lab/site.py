@@ -71,15 +71,17 @@ def _bring_in(repository: Path, placed: t.Sequence[Placed], keys: t.Mapping[str,
         for name in repositories:
             for format_ in FORMATS:
                 (repository / _INCOMING / distribution / format_ / name).mkdir(parents=True, exist_ok=True)
+    targets = {item: repository / _INCOMING / item.distribution / item.package.format / item.repository / item.package.file_name
+               for item in placed}
+    for old in set((repository / _INCOMING).rglob("*.*")) - set(targets.values()):
+        old.unlink()
     unsigned: dict[str, list[str]] = {}
-    for item in placed:
-        directory = f"{_INCOMING}/{item.distribution}/{item.package.format}/{item.repository}"
-        target = repository / directory / item.package.file_name
+    for item, target in targets.items():
         if target.exists():
             continue
         shutil.copyfile(files[item.package], target)
         if item.package.format == "rpm":
-            unsigned.setdefault(item.distribution, []).append(f"/{directory}/{item.package.file_name}")
+            unsigned.setdefault(item.distribution, []).append(f"/{target.relative_to(repository)}")
     for distribution, names in unsigned.items():
         sign = f"rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name {keys[distribution].fingerprint}' --addsign {' '.join(names)}"
         run_inside(repository, sign, "sign the rpm packages", GNUPGHOME=_KEY_HOME)
@@ -117,7 +119,8 @@ def _equip_apt(root: Path, key: Key, install: t.Sequence[str]) -> None:
     keyring.write_text(key.armoured)
     fields = {"Types": "deb", "URIs": f"{URL}/base/apt", "Suites": "base", "Components": "main", "Signed-By": "/etc/apt/keyrings/example-os.asc"}
     sources = "".join(f"{name}: {value}\n" for name, value in fields.items())
-    (root / "etc/apt/sources.list.d/base.sources").write_text(sources)
+    if not _write_once(root / "etc/apt/sources.list.d/base.sources", sources):
+        return
     names = " ".join(["site-tools=1.0-1", *install])
     run_inside(root, f"apt-get -q update && apt-get -qy --allow-downgrades install {names}", "install from the base distribution")
 
@@ -126,9 +129,19 @@ def _equip_dnf(root: Path, key: Key, install: t.Sequence[str]) -> None:
     (root / "etc/pki/rpm-gpg/RPM-GPG-KEY-example-os").write_text(key.armoured)
     options = {"name": "Example OS 9", "baseurl": f"{URL}/base/el$releasever/$basearch", "gpgcheck": 1, "repo_gpgcheck": 1,
                "gpgkey": "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-example-os"}
-    (root / "etc/yum.repos.d/base.repo").write_text("[base]\n" + "".join(f"{name}={value}\n" for name, value in options.items()))
+    text = "[base]\n" + "".join(f"{name}={value}\n" for name, value in options.items())
+    if not _write_once(root / "etc/yum.repos.d/base.repo", text):
+        return
     names = " ".join(["example-release", "site-tools-1.0-1", *install])
     run_inside(root, f"dnf -qy --releasever=9 install {names}", "install from the base distribution")
+
+
+def _write_once(path: Path, text: str) -> bool:
+    """Write a file that is not there yet; return whether it was written. A host is equipped once, then it is its owner's."""
+    if path.exists():
+        return False
+    path.write_text(text)
+    return True
 
 
 def _roots(inventory: Path, group: str) -> list[Path]:
