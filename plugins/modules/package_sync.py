@@ -175,11 +175,11 @@ held:
 """
 
 import contextlib
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
+from ansible_collections.egi.cmd.plugins.module_utils._ansible.run import runner
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_plan
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import family_name
@@ -197,10 +197,7 @@ def package_manager(module: AnsibleModule) -> sync.Packages:
         respawn_for(module, "dnf", "python3-dnf")
         return DnfPackages(set_name, wait)
 
-    def run(argv: t.Sequence[str], environment: t.Mapping[str, str]) -> t.Tuple[int, str, str]:
-        return module.run_command(list(argv), environ_update=dict(environment))
-
-    return AptPackages(run, set_name, wait)
+    return AptPackages(runner(module), set_name, wait)
 
 
 def synchronise(module: AnsibleModule) -> sync.Outcome:

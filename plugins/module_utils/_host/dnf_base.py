@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -15,10 +16,46 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 # Nothing of dnf is imported while this file is loaded: apt hosts load it as well, and they have no dnf.
 
 
+class _Heard(logging.Handler):
+    """Keeps what dnf only logs: its exceptions say "all mirrors were tried", its log says why each of them failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: t.List[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.lines += [line.strip()[2:] for line in text.splitlines() if line.startswith("  - ")]
+        elif text.startswith("loading repo ") and " failure: " in text:
+            self.lines.append(text.split(" failure: ", 1)[1])
+
+
+def _listen() -> _Heard:
+    logger = logging.getLogger("dnf")
+    for handler in logger.handlers:
+        if isinstance(handler, _Heard):
+            return handler
+    heard = _Heard()
+    logger.addHandler(heard)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    return heard
+
+
+def reason(error: t.Any) -> str:
+    """Return what dnf says of an error in one line, with the causes that it only logged since the last call."""
+    heard = _listen()
+    causes, heard.lines = heard.lines, []
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return ": ".join([text, "; ".join(dict.fromkeys(cause for cause in causes if cause not in text))]) if causes else text
+
+
 def configured() -> t.Any:
     """Return a ``dnf.Base`` with the host's dnf.conf and variables, silent, without repositories, plugins and sack. Raises Failure."""
     import dnf
 
+    _listen()
     conf = dnf.conf.Conf()
     try:
         conf.read()
@@ -36,18 +73,16 @@ def configured() -> t.Any:
     return dnf.Base(conf)
 
 
-def opened(plugins: bool = True) -> t.Any:
-    """Return configured() with the host's repositories and, like ``dnf``, its plugins. Raises Failure."""
+def opened() -> t.Any:
+    """Return configured() with the host's repositories and, like ``dnf``, its plugins. Once per process. Raises Failure."""
     import dnf
 
     base = configured()
     try:
-        if plugins:
-            base.init_plugins()
-            base.pre_configure_plugins()
+        base.init_plugins()
+        base.pre_configure_plugins()
         base.read_all_repos()
-        if plugins:
-            base.configure_plugins()
+        base.configure_plugins()
     except dnf.exceptions.Error as error:
         base.close()
         raise Failure("read the host's dnf repositories", str(error), "Correct the file it names in /etc/yum.repos.d") from error
@@ -66,19 +101,28 @@ def key_of(base: t.Any, package: t.Any) -> str:
     return package.name if native(base, package.arch) else f"{package.name}.{package.arch}"
 
 
-def best(base: t.Any, packages: t.Iterable[t.Any]) -> t.Optional[t.Any]:
-    """Return the package that ``dnf distro-sync`` would choose: the strongest repository's newest. None for none.
+def ranked(base: t.Any, packages: t.Iterable[t.Any]) -> t.List[t.Any]:
+    """Return available packages of one name, the one that ``dnf distro-sync`` would choose first.
 
     Measured on dnf 4.14: priority (lower wins) is applied before the version among the candidates of one name.
     """
 
     def compare(one: t.Any, other: t.Any) -> int:
-        ranks = rank(base, one), rank(base, other)
-        return ranks[1] - ranks[0] if ranks[0] != ranks[1] else one.evr_cmp(other)
+        return rank(base, one) - rank(base, other) or other.evr_cmp(one)
 
-    return max(packages, key=functools.cmp_to_key(compare), default=None)
+    return sorted(packages, key=functools.cmp_to_key(compare))
+
+
+def best(base: t.Any, packages: t.Iterable[t.Any]) -> t.Optional[t.Any]:
+    """Return the package that ``dnf distro-sync`` would choose, None for none."""
+    return next(iter(ranked(base, packages)), None)
 
 
 def rank(base: t.Any, package: t.Any) -> int:
     """Return the priority of the repository an available package comes from; lower wins."""
     return base.repos[package.reponame].priority
+
+
+def newest(packages: t.Iterable[t.Any]) -> t.Optional[t.Any]:
+    """Return the package with the highest version, None for none."""
+    return max(packages, key=functools.cmp_to_key(lambda one, other: one.evr_cmp(other)), default=None)

@@ -13,11 +13,11 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import apt_policy
+from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, apt_policy, apt_view
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import Run
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_plan import DOWNGRADE, INSTALL, REMOVE, UPGRADE, Known, Step, Targets
 
-_ENVIRONMENT = {"LC_ALL": "C", "LANGUAGE": "C", "DEBIAN_FRONTEND": "noninteractive"}
+_ENVIRONMENT = {**apt_view.ENVIRONMENT, "DEBIAN_FRONTEND": "noninteractive"}
 
 # Only what is asked for and what it depends on: the host's own apt.conf may say otherwise for people at a terminal.
 # Configuration files that were changed locally are kept, as unattended-upgrades does: nobody is there to answer.
@@ -48,7 +48,7 @@ class AptPackages:
 
     @property
     def _sources_file(self) -> str:
-        return f"/etc/apt/sources.list.d/egi-cmd-{self._set}.sources"
+        return apt_files.sources_path(self._set)
 
     def require_set(self) -> None:
         """Refuse when the repository set is not configured on this host."""
@@ -156,13 +156,9 @@ class AptPackages:
     def _policy(self, names: t.Sequence[str]) -> t.Dict[str, apt_policy.Policy]:
         return apt_policy.packages(self._output(["apt-cache", "policy", *names]))
 
-    def _ours(self) -> t.Dict[t.Tuple[str, str], str]:
-        """Return (uri, suite) -> repository name of the set's sources; nothing when the set is not configured."""
-        try:
-            with open(self._sources_file, encoding="utf-8") as handle:
-                return _stanzas(handle.read())
-        except FileNotFoundError:
-            return {}
+    def _ours(self) -> t.Dict[apt_view.Place, str]:
+        """Return place -> repository name of the set's sources; nothing when the set is not configured."""
+        return {place: name for place, (name, set_name) in apt_view.our_places().items() if set_name == self._set}
 
     def _foreign(self) -> t.Dict[str, str]:
         """Return source words -> ``Origin/suite``, the way apt itself tells archives apart."""
@@ -235,27 +231,12 @@ def _reason(out: str, err: str, status: int) -> str:
     return "; ".join([*unmet, *_complaints(err)]) or f"it ended with {status}"
 
 
-def _stanzas(text: str) -> t.Dict[t.Tuple[str, str], str]:
-    """Return (uri, suite) -> suite for every stanza of our own sources file."""
-    found = {}
-    for stanza in re.split(r"\n\s*\n", text):
-        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and not line.startswith("#"))
-        for uri in fields.get("URIs", "").split():
-            for suite in fields.get("Suites", "").split():
-                found[(uri.rstrip("/"), suite)] = suite
-    return found
-
-
-def _repository(version: apt_policy.Version, ours: t.Mapping[t.Tuple[str, str], str]) -> str:
+def _repository(version: apt_policy.Version, ours: t.Mapping[apt_view.Place, str]) -> str:
     """Return the set's repository that carries the version, '' when none does."""
-    for _priority, words in sorted(version.sources, reverse=True):
-        source = apt_policy.Source.read(words)
-        if source and (source.uri, source.suite) in ours:
-            return ours[(source.uri, source.suite)]
-    return ""
+    return next((ours[place] for place in apt_view.places_of(version) if place in ours), "")
 
 
-def _origin(version: apt_policy.Version, ours: t.Mapping[t.Tuple[str, str], str], foreign: t.Mapping[str, str]) -> str:
+def _origin(version: apt_policy.Version, ours: t.Mapping[apt_view.Place, str], foreign: t.Mapping[str, str]) -> str:
     """Return where a version can be fetched from: the set's repository name, else ``Origin/suite``, '' for nowhere."""
     remote = [words for _priority, words in sorted(version.sources, reverse=True) if words != apt_policy.STATUS_FILE]
     return _repository(version, ours) or next((foreign.get(words, words) for words in remote), "")

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import dnf_base
+from ansible_collections.egi.cmd.plugins.module_utils._host import dnf_base, dnf_files
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_plan import DOWNGRADE, INSTALL, REMOVE, UPGRADE, Known, Step, Targets
 
 _T = t.TypeVar("_T")
@@ -31,7 +31,7 @@ class DnfPackages:
 
     @property
     def _repo_file(self) -> str:
-        return f"/etc/yum.repos.d/egi-cmd-{self._set}.repo"
+        return dnf_files.repo_path(self._set)
 
     @property
     def _base(self) -> t.Any:
@@ -88,9 +88,9 @@ class DnfPackages:
             try:
                 self._solve(targets, True)
             except dnf.exceptions.Error:
-                raise Failure(action, _one_line(error), "Correct the repositories or leave out the package; nothing was changed") from error
+                raise Failure(action, dnf_base.reason(error), "Correct the repositories or leave out the package; nothing was changed") from error
         except dnf.exceptions.Error as error:
-            raise Failure(action, _one_line(error), "Correct the repositories or leave out the package; nothing was changed") from error
+            raise Failure(action, dnf_base.reason(error), "Correct the repositories or leave out the package; nothing was changed") from error
         return sorted(self._steps(), key=lambda step: step.package)
 
     def apply(self, targets: Targets, action: str) -> t.List[str]:
@@ -111,7 +111,7 @@ class DnfPackages:
             failed = sorted(str(item) for item in self._base.transaction if item.action in dnf.transaction.FORWARD_ACTIONS
                             and item.state == libdnf.transaction.TransactionItemState_ERROR)
         except dnf.exceptions.Error as error:
-            why = _one_line(error)
+            why = dnf_base.reason(error)
         finally:
             self._close()
             self._ended = True
@@ -136,7 +136,7 @@ class DnfPackages:
             self._patient(base.fill_sack)
         except dnf.exceptions.Error as error:
             base.close()
-            raise Failure(f"fetch the index of the repositories for set '{self._set}'", _one_line(error),
+            raise Failure(f"fetch the index of the repositories for set '{self._set}'", dnf_base.reason(error),
                           "Check that the repository it names answers, then run this again") from error
         return base
 
@@ -169,12 +169,11 @@ class DnfPackages:
         return set(self._by_key(self._base.sack.query().filter(provides=list(self._base.conf.installonlypkgs))))
 
     def _known(self, installed: t.Sequence[t.Any], available: t.Sequence[t.Any], side_by_side: bool) -> Known:
-        candidate = dnf_base.best(self._base, available)
-        weakest_first = sorted(available, key=lambda package: -dnf_base.rank(self._base, package))
+        ranked = dnf_base.ranked(self._base, available)
         return Known(
             installed=installed[0].evr if installed else None,
-            candidate=candidate.evr if candidate is not None else None,
-            offers={package.evr: package.reponame for package in weakest_first},
+            candidate=ranked[0].evr if ranked else None,
+            offers={package.evr: package.reponame for package in reversed(ranked)},
             held="dnf keeps several versions of it side by side (installonlypkgs)" if side_by_side else "",
         )
 
@@ -212,7 +211,7 @@ class DnfPackages:
             self._base.package_import_key(package)
             verdict, reason = self._base.package_signature_check(package)
         if verdict:
-            raise Failure(action, f"the signature of {package} from {package.reponame} is not good ({_one_line(reason)})",
+            raise Failure(action, f"the signature of {package} from {package.reponame} is not good ({dnf_base.reason(reason)})",
                           "Sign the package with a key that the repository's gpgkey names; nothing was changed")
 
     def _patient(self, call: t.Callable[[], _T]) -> _T:
@@ -225,7 +224,7 @@ class DnfPackages:
                 return call()
             except dnf.exceptions.LockError as error:
                 if time.monotonic() >= deadline:
-                    raise Failure("run dnf", f"another package manager is running ({_one_line(error)})",
+                    raise Failure("run dnf", f"another package manager is running ({dnf_base.reason(error)})",
                                   f"Wait for it to end, or raise timeout (now {self._wait} s); nothing was changed") from error
             time.sleep(1)
 
@@ -233,11 +232,6 @@ class DnfPackages:
 def _names(keys: t.Iterable[str]) -> t.List[str]:
     """Return every rpm name that the keys could mean; names may have dots themselves."""
     return sorted({word for key in keys for word in (key, key.rpartition(".")[0]) if word})
-
-
-def _one_line(error: t.Any) -> str:
-    """Return dnf's message, often several indented lines, as one."""
-    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
 def _scripts_heard() -> t.Any:
