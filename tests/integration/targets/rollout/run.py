@@ -85,6 +85,14 @@ def state(host: str) -> tuple[list[str], dict[str, tuple[int, bytes]]]:
     return packages(host), configuration(host)
 
 
+def same(host: str, before: tuple[list[str], dict[str, tuple[int, bytes]]]) -> None:
+    """The host's packages and files are what they were, byte for byte."""
+    assert packages(host) == before[0]
+    now = configuration(host)
+    assert sorted(now) == sorted(before[1])
+    assert [path for path in now if now[path] != before[1][path]] == []
+
+
 def version(host: str, package: str) -> str:
     return next(line.split()[1] for line in packages(host) if line.split()[0] == package)
 
@@ -106,7 +114,8 @@ def the_plan_is_shown_and_nothing_changes() -> None:
     code, said = rollout("--check")
     assert code == 0, said
     assert "2      production      dnf1  cmd-os-1  *         -       1 of 1 pass, 0 may fail" in said, said
-    assert (state("apt1"), state("dnf1")) == before
+    same("apt1", before[0])
+    same("dnf1", before[1])
     assert records() == []
 
 
@@ -115,33 +124,33 @@ def a_limit_cannot_get_past_the_gate() -> None:
     code, said = rollout("--limit", "production")
     assert code != 0, said
     assert "early_adopters: 0 of 1 healthy, 1 not attempted: apt1; needs 1 of 1" in said, said
-    assert state("dnf1") == before
+    same("dnf1", before)
 
 
-def a_wave_that_fails_goes_back() -> None:
-    """The update of cloud-api is broken: apt1 runs it, finds out, and goes back; dnf1 never hears of it."""
-    publish("broken")
+def a_first_rollout_that_fails_leaves_no_trace() -> None:
+    """A check fails on apt1, which goes back to the base distribution's packages; dnf1 never hears of it."""
+    sites(rollout_health_checks=["cloud-api --check", "test -e /nowhere"])
     before = state("apt1"), state("dnf1")
     code, said = rollout()
     assert code != 0, said
-    assert "early_adopters: 0 of 1 healthy, 1 failed: apt1 (health check 'cloud-api --check' exited 1); needs 1 of 1" in said, said
+    assert "early_adopters: 0 of 1 healthy, 1 failed: apt1 (health check 'test -e /nowhere' exited 1); needs 1 of 1" in said, said
     assert "Rolled back: apt1. production was not started" in said, said
+    assert "rescued=1" in said, said
     assert statuses(records()[-1], "apt1") == ["started", "failed", "rolled_back"]
     assert statuses(records()[-1], "dnf1") == []
-    assert packages("apt1") == before[0][0]
-    assert configuration("apt1") == before[0][1]
-    assert state("dnf1") == before[1]
+    same("apt1", before[0])
+    same("dnf1", before[1])
 
 
 def a_host_that_is_down_pauses_the_rollout() -> None:
-    publish("proposed")
     sites(apt1=UNREACHABLE)
     before = state("apt1"), state("dnf1")
     code, said = rollout()
     assert code != 0, said
     assert "early_adopters: 0 of 1 healthy, 1 unreachable: apt1" in said, said
     assert "Nothing was rolled back. production was not started. Run the same command" in said, said
-    assert (state("apt1"), state("dnf1")) == before
+    same("apt1", before[0])
+    same("dnf1", before[1])
     assert [event["verdict"] for event in events(records()[-1]) if event["event"] == "gate"] == ["inconclusive"]
 
 
@@ -159,7 +168,7 @@ def a_rollout_survives_kill_9_and_a_second_operator() -> None:
     finally:
         first.kill()
         first.wait()
-    assert state("dnf1") == before
+    same("dnf1", before)
     with paused.open("a") as file:
         file.write('{"event": "host", "host": "ap')  # what a write looks like that the kill cut in two
     code, said = rollout()
@@ -175,7 +184,8 @@ def a_second_rollout_changes_nothing() -> None:
     before = state("apt1"), state("dnf1")
     code, said = rollout()
     assert code == 0, said
-    assert (state("apt1"), state("dnf1")) == before
+    same("apt1", before[0])
+    same("dnf1", before[1])
     assert said.count("changed=0") == 2, said
 
 
@@ -188,6 +198,16 @@ def a_hand_over_between_two_runs() -> None:
     assert code == 0, said
     assert records()[-1] == first
     assert statuses(first, "dnf1") == ["started", "passed"]
+
+
+def a_broken_update_goes_back_to_the_update_before() -> None:
+    publish("broken")
+    before = state("apt1"), state("dnf1")
+    code, said = rollout()
+    assert code != 0, said
+    assert "1 failed: apt1 (health check 'cloud-api --check' exited 1)" in said, said
+    same("apt1", before[0])
+    same("dnf1", before[1])
 
 
 def damage_is_named() -> None:
@@ -207,9 +227,10 @@ def wait_until(true: t.Callable[[], bool], what: str) -> None:
 
 
 CASES = (
-    the_plan_is_shown_and_nothing_changes, a_limit_cannot_get_past_the_gate, a_wave_that_fails_goes_back,
+    the_plan_is_shown_and_nothing_changes, a_limit_cannot_get_past_the_gate, a_first_rollout_that_fails_leaves_no_trace,
     a_host_that_is_down_pauses_the_rollout, a_rollout_survives_kill_9_and_a_second_operator,
-    a_second_rollout_changes_nothing, a_hand_over_between_two_runs, damage_is_named,
+    a_second_rollout_changes_nothing, a_hand_over_between_two_runs,
+    a_broken_update_goes_back_to_the_update_before, damage_is_named,
 )
 
 
