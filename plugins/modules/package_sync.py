@@ -181,7 +181,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.run import runner
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_plan
+from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_plan, transaction
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import family_name
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import SET_NAME
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_apt import AptPackages
@@ -207,8 +207,7 @@ def synchronise(module: AnsibleModule) -> sync.Outcome:
         raise Failure(f"use repository set '{set_name}'", "its name is not made of lower-case letters, digits, dots and hyphens",
                       "Give the name that repository_set was given")
     packages = package_manager(module)
-    # Check mode leaves no trace, not even a lock.
-    with contextlib.nullcontext() if module.check_mode else sync.alone(timeout):
+    with contextlib.nullcontext() if module.check_mode else transaction.only_one(timeout, f"synchronise packages with set '{set_name}'"):
         if module.params["state"] == "restored":
             return sync.to_restored(packages, record, set_name, module.check_mode)
         return sync.to_latest(packages, record, set_name, module.params["packages"], module.check_mode)

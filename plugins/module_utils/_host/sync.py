@@ -7,10 +7,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -62,24 +59,6 @@ class Outcome:
     packages: t.List[t.Dict[str, t.Optional[str]]] = field(default_factory=list)
     held: t.Dict[str, str] = field(default_factory=dict)
     warnings: t.List[str] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def alone(timeout: int, directory: str = sync_record.DIRECTORY) -> t.Iterator[None]:
-    """Hold the one lock of all package records of this host; wait up to timeout seconds. Raises Failure."""
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    deadline = time.monotonic() + timeout
-    with open(os.path.join(directory, ".lock"), "w", encoding="utf-8") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Failure("start a package synchronisation", "another one is still running on this host",
-                                  "Wait for it, or raise timeout") from None
-                time.sleep(0.5)
-        yield
 
 
 def to_latest(packages: Packages, record_id: str, set_name: str, asked: t.Sequence[str], dry: bool) -> Outcome:

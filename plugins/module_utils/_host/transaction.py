@@ -61,8 +61,8 @@ Operation = t.Union[Write, Move, Remove]
 
 
 @contextlib.contextmanager
-def only_one(timeout: int) -> t.Iterator[None]:
-    """Let one change at a time run on this host. Raises Failure when the lock is not free within timeout seconds."""
+def only_one(timeout: int, action: str = "change the host's repositories") -> t.Iterator[None]:
+    """Let one change of repositories or packages at a time run on this host. Raises Failure when that is not free within timeout seconds."""
     handle = os.open(_LOCKED, os.O_RDONLY | os.O_DIRECTORY)
     try:
         deadline = time.monotonic() + timeout
@@ -72,7 +72,7 @@ def only_one(timeout: int) -> t.Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Failure("change the host's repositories", f"another run is at it, and did not finish in {timeout} s",
+                    raise Failure(action, f"another run is at it, and did not finish in {timeout} s",
                                   "Wait for it, or raise timeout") from None
                 time.sleep(_POLL)
         yield
@@ -125,26 +125,26 @@ def missing_directories(paths: t.Iterable[str]) -> t.List[str]:
     return missing
 
 
-def pending(directory: str) -> t.List[str]:
-    """Return the journals of changes that were cut short."""
-    return [os.path.join(directory, name) for name in _names(directory) if name.endswith("_journal")]
+def unfinished(directory: str) -> t.List[str]:
+    """Return what runs that were cut short left in the directory of journals."""
+    return [os.path.join(directory, name) for name in _names(directory) if name.endswith(("_journal", "_journal_new", "_scratch"))]
 
 
 def heal(directory: str) -> bool:
     """Undo or finish every change that was cut short; return whether there was one. Call it under only_one()."""
-    journals = pending(directory)
-    for journal in journals:
-        with open(journal, encoding="utf-8") as handle:
-            record = json.load(handle)
-        if record["phase"] == "committed":
-            _finish(journal, record)
-        else:
-            _undo(journal, record)
-    for name in _names(directory):
-        if name.endswith(("_journal_new", "_scratch")):
-            _delete(os.path.join(directory, name))
+    left = unfinished(directory)
+    for journal in left:
+        if journal.endswith("_journal"):
+            with open(journal, encoding="utf-8") as handle:
+                record = json.load(handle)
+            if record["phase"] == "committed":
+                _finish(journal, record)
+            else:
+                _undo(journal, record)
+    for path in left:
+        _delete(path)
     remove_empty([directory, os.path.dirname(directory)])
-    return bool(journals)
+    return bool(left)
 
 
 def _names(directory: str) -> t.List[str]:
