@@ -76,7 +76,6 @@ class Report:
     def run(self, *command: str | Path, env: t.Mapping[str, str], cwd: Path, patience: float = PATIENCE) -> Output:
         """Run a command to its end, its output into the log; ended with its whole process group when patience is over."""
         argv = [str(word) for word in command]
-        self.note(f"\n$ {' '.join(argv)}")
         process = subprocess.Popen(
             argv, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", errors="replace", start_new_session=True,
@@ -92,7 +91,8 @@ class Report:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
-        self.note(f"{text}(exit status {status})")
+        # In one piece, because two commands may run at once.
+        self.note(f"\n$ {' '.join(argv)}\n{text}(exit status {status})")
         return Output(status, text)
 
     def command(self, name: str, *command: str | Path, env: t.Mapping[str, str], cwd: Path) -> Output:

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Throw-away hosts for a part: a session of lab with the standard site, made once and copied for everyone who wants it."""
+
+from __future__ import annotations
+
+import subprocess
+import typing as t
+from pathlib import Path
+
+from tests.run.machine import TOP, WORK, collections, environment, newest, prepare, remove
+from tests.run.report import Output, Report
+
+HOSTS = ("apt1=deb", "dnf1=rpm", "repo=repository")
+_SITE = WORK / "hosts" / "site"
+
+
+def ready(report: Report) -> bool:
+    """Make the roots and publish the standard site, kept for the copies; False, with a failed check, when that is impossible."""
+    prepare("need_root")
+    prepare("need_packages", "mmdebstrap")
+    collections()
+    output = session(report, _SITE, ["/usr/bin/python3", "-m", "lab.site"], "--fresh")
+    return report.check("the standard site is built, signed and served", output.status == 0, output.tail())
+
+
+def copied(name: str) -> Path:
+    """New hosts with the standard site, for one user of them; return their state folder.
+
+    Overlay directories keep their meaning in extended attributes, which only cp -a as root copies.
+    """
+    state = WORK / "hosts" / name
+    remove(state)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(_SITE), str(state)], check=True)
+    return state
+
+
+def session(report: Report, state: Path, command: t.Sequence[str | Path], *options: str, more: t.Sequence[str] = (), **variables: str | Path) -> Output:
+    """Run command with the hosts up. options: of ``lab run``; more: NAME=LAYER of further hosts; variables: added to the environment."""
+    env = environment(newest(), ANSIBLE_PIPELINING="1", ANSIBLE_INJECT_FACT_VARS="false", PYTHONPATH=TOP, **variables)
+    hosts = [word for host in (*HOSTS, *more) for word in ("--host", host)]
+    lab = ["/usr/bin/python3", "-m", "lab", "run", "--state", state, *options, *hosts, "--"]
+    return report.run(*lab, *command, env=env, cwd=TOP)

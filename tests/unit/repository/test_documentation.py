@@ -1,0 +1,74 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents are true in the small things: links lead somewhere, examples can be read, commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).resolve().parents[3]
+DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("roles/*/README.md")])
+BLOCKS = [
+    (path, number, language, body)
+    for path in DOCUMENTS
+    for number, (language, body) in enumerate(re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL), start=1)
+]
+
+
+def name(value: object) -> str:
+    return str(value.relative_to(TOP)) if isinstance(value, Path) else str(value) if isinstance(value, int) else ""
+
+
+def prose(path: Path) -> str:
+    """A document without its code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors a forge makes of a document's headings."""
+    headings = re.findall(r"^#+ +(.+?) *$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if not re.match(r"[a-z]+:", target):
+            file, _hash, anchor = target.partition("#")
+            found = (path.parent / file).resolve() if file else path
+            assert found.exists(), f"{target} leads nowhere"
+            if anchor and found.suffix == ".md":
+                assert anchor in anchors(found), f"{target}: there is no such heading"
+
+
+def test_every_guide_is_linked_from_the_index() -> None:
+    index = (TOP / "docs/README.md").read_text()
+    missing = [path.name for path in TOP.glob("docs/*.md") if path.name != "README.md" and f"({path.name}" not in index]
+    assert not missing
+
+
+@pytest.mark.parametrize(("path", "number", "language", "body"), BLOCKS, ids=name)
+def test_an_example_can_be_read(path: Path, number: int, language: str, body: str) -> None:
+    assert language, "a code block names its language: yaml, console, text ..."
+    if language in ("yaml", "yml"):
+        assert list(yaml.safe_load_all(body))
+    if language == "console":
+        assert re.search(r"^[$#] ", body, re.MULTILINE), "a console block shows a command after its prompt"
+    if language in ("sh", "shell", "bash"):
+        assert subprocess.run(["sh", "-n"], input=body, text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("path", "number", "language", "body"), [block for block in BLOCKS if block[2] == "console"], ids=name)
+def test_a_shown_command_exists(path: Path, number: int, language: str, body: str) -> None:
+    for line in re.findall(r"^\$ (.+)$", body, re.MULTILINE):
+        for program in re.findall(r"(?:^|sudo )((?:bin|\.ci)/\S+)", line):
+            assert (TOP / program).exists(), f"{program} does not exist"
+        if "<<" not in line and not line.endswith("\\"):
+            assert shlex.split(line)
