@@ -15,6 +15,7 @@ from pathlib import Path
 from lab.roots import LabError
 
 SITE_NAME = "repo.demo.example"
+ENTER = Path(__file__).resolve().parent / "enter"
 _HOSTS_FILE = f"127.0.0.1 localhost {SITE_NAME}\n"
 
 NGINX_CONFIGURATION = """\
@@ -102,7 +103,7 @@ def write_inventory(hosts: t.Sequence[Host], state: Path) -> Path:
     for host in hosts:
         entry = children.setdefault(groups[host.layer], {"hosts": {}})
         entry["hosts"][host.name] = {"ansible_host": str(host.root)}
-    variables = {"ansible_connection": "community.general.chroot", "ansible_python_interpreter": "/usr/bin/python3"}
+    variables = {"ansible_connection": "community.general.chroot", "ansible_chroot_exe": str(ENTER), "ansible_python_interpreter": "/usr/bin/python3"}
     path = state / "inventory" / "lab.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"all": {"children": children, "vars": variables}}, indent=2) + "\n")

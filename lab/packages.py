@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.hosts import ENTER
 from lab.roots import LabError
 
 _BUILD = "var/tmp/lab-build"
@@ -167,10 +168,9 @@ def _write(path: Path, content: str, mode: int) -> None:
 
 def run_inside(root: Path, script: str, what: str, **variables: str) -> str:
     """Run a shell script in a host's root; return its standard output, or raise LabError with the end of all it said."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": _EPOCH}
-    environment |= {"DEBIAN_FRONTEND": "noninteractive", **variables}
-    done = subprocess.run(["chroot", str(root), "sh", "-euc", script], env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, check=False)
+    variables = {"SOURCE_DATE_EPOCH": _EPOCH, "DEBIAN_FRONTEND": "noninteractive", **variables}
+    command = [str(ENTER), str(root), "env", *(f"{name}={value}" for name, value in variables.items()), "sh", "-euc", script]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise LabError(f"cannot {what}: ended with {done.returncode}:\n{tail}")

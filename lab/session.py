@@ -44,7 +44,8 @@ def run(cache: Path, state: Path, hosts: t.Mapping[str, str], command: t.Sequenc
     for name, layer in hosts.items():
         inside += ["--host", f"{name}={layer}"]
     namespaces = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    search = [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": ":".join(search)}
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     unshare = subprocess.Popen([*BOUND_TO_PARENT, "unshare", *namespaces, "--", *inside, "--", *command], env=environment)
