@@ -86,7 +86,7 @@ expires:
   returned: success
   type: int
   sample: 1921449600
-keys:
+signing_keys:
   description: All keys of O(home), oldest first.
   returned: success
   type: list
@@ -130,7 +130,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     home, user_id = parameters["home"], declaration.check_line(parameters["user_id"], "user_id")
     valid_for = 0 if parameters["valid_for"] == "never" else declaration.seconds(parameters["valid_for"], "valid_for")
     if module.check_mode and not os.path.isdir(home):
-        return {"changed": True, "fingerprint": "", "public_key": "", "expires": 0, "keys": []}
+        return {"changed": True, "fingerprint": "", "public_key": "", "expires": 0, "signing_keys": []}
     changed = False if module.check_mode else signing.create_home(home)
     with signing.open_home(home) as keyring:
         usable = [key for key in keyring.keys() if key.user_id == user_id and key.usable]
@@ -147,7 +147,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
         "fingerprint": newest.fingerprint if newest else "",
         "public_key": public_key,
         "expires": newest.expires if newest else 0,
-        "keys": [key._asdict() for key in keys],
+        "signing_keys": [key._asdict() for key in keys],
     }
 
 

@@ -151,7 +151,9 @@ def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], 
         for architecture in part.architectures:
             _add(indices, f"{component}/binary-{architecture}/Packages", deb_index.packages(debs, architecture), live, named)
             if wanted.contents:
-                indices[f"{component}/Contents-{architecture}.gz"] = _gzip(deb_index.contents(debs, architecture))
+                # Plain too: apt looks for the plain name in Release, and takes no compressed one without it (measured).
+                path, data = f"{component}/Contents-{architecture}", deb_index.contents(debs, architecture)
+                indices[path], indices[f"{path}.gz"] = data, _gzip(data)
         _add(indices, f"{component}/source/Sources", deb_index.sources(sources), live, named)
         overrides[f"indices/override.{part.name}.{component}"] = deb_index.override(debs)
         overrides[f"indices/override.{part.name}.{component}.src"] = deb_index.override_sources(sources)

@@ -18,7 +18,7 @@ import typing as t
 
 DIRECTORY = ".egi-cmd"
 
-_FORMAT = 1  # of both files; what another release wrote is not read
+_FORMAT = 1  # of both files; raise it too when the code would publish other bytes for the same input
 
 
 class Record:

@@ -22,6 +22,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 ALGORITHMS = ("rsa3072", "rsa4096", "ed25519")
 
+_LONGEST_HOME = 107 - len("/S.gpg-agent.browser")
 _LIMIT = 120  # seconds; making an RSA key waits for the kernel's random numbers
 
 
@@ -117,22 +118,20 @@ class Keyring:
 def open_home(home: str) -> t.Iterator[Keyring]:
     """Use the GnuPG home for one run; one at a time.
 
-    gpg reaches its agent through a socket inside the home, and a socket's path has 107 bytes at most: a deep home is
-    reached through a short symbolic link. The agent is ended with us, for it would keep keys and files open for ever.
+    The agent is ended with us, for it would keep keys and files open for ever; one that a killed run left behind serves
+    the next run and ends with that.
     """
     program, gpgconf = _program("gpg"), _program("gpgconf")
     if not os.path.isdir(home):
         raise Failure(f"use the keys in {home}", "there is no such directory", "Create a key there with egi.cmd.repository_key")
     with open(os.path.join(home, ".egi-cmd-lock"), "w", encoding="ascii") as lock:
         _exclusive(lock, home)
-        with tempfile.TemporaryDirectory(prefix="egi-") as directory:
-            short = os.path.join(directory, "home")
-            os.symlink(os.path.abspath(home), short)
+        with _short_path(os.path.abspath(home)) as path:
             try:
-                yield Keyring(program, short)
+                yield Keyring(program, path)
             finally:
                 for option in (("--kill", "all"), ("--remove-socketdir",)):
-                    subprocess.run([gpgconf, "--homedir", short, *option], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+                    subprocess.run([gpgconf, "--homedir", path, *option], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def create_home(home: str) -> bool:
@@ -145,6 +144,18 @@ def create_home(home: str) -> bool:
         os.chmod(home, 0o700)
         return True
     return False
+
+
+@contextlib.contextmanager
+def _short_path(home: str) -> t.Iterator[str]:
+    """gpg reaches its agent through a socket in the home, and a socket's path ends at 107 bytes: a deep home gets a link."""
+    if len(os.fsencode(home)) <= _LONGEST_HOME:
+        yield home
+        return
+    with tempfile.TemporaryDirectory(prefix="egi-") as directory:
+        link = os.path.join(directory, "home")
+        os.symlink(home, link)
+        yield link
 
 
 def _program(name: str) -> str:
