@@ -59,9 +59,21 @@ def step(title: str) -> t.Iterator[None]:
     print(_colour(f"{time.monotonic() - began:.1f} s", "dim"), flush=True)
 
 
-def claim(text: str, found: object, expected: object) -> None:
-    """Say something that was checked: found and expected are equal, or the demonstration ends here."""
-    if found != expected:
-        print("   " + _colour("NOT SO  ", "red") + text, flush=True)
-        raise ClaimFailed(f"{text}: expected {expected!r}, found {found!r}")
-    print("   " + _colour("checked ", "green") + text, flush=True)
+class Named(t.Protocol):
+    """Something claims are made about."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+Subject = t.TypeVar("Subject", bound=Named)
+
+
+def claim(text: str, subjects: t.Sequence[Subject], holds: t.Callable[[Subject], bool]) -> None:
+    """Say something about several hosts after checking it on each; the demonstration ends where it does not hold."""
+    for subject in subjects:
+        if not holds(subject):
+            raise ClaimFailed(f"this is not so for {subject.name}: hosts {text}")
+    names = ", ".join(subject.name for subject in subjects)
+    print("   " + _colour("checked", "green") + f"  {names} {text}", flush=True)

@@ -26,6 +26,8 @@ from lab.roots import LabError
 TOP = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ["LAB_STATE"])
 HOSTS = ("ea-apt", "ea-dnf", "prod-apt", "prod-dnf")
+RECORDS = STATE / "records"
+_LOOK = 0.25  # seconds between two looks at the record
 ROLLOUT = ["ansible-playbook", "-i", os.environ["LAB_INVENTORY"], "-i", str(TOP / "demo/inventory.yml"), "egi.cmd.rollout"]
 PACKAGES = ("cloud-api", "cloud-client", "libcloud")
 
@@ -38,38 +40,56 @@ def overlay(host: Witness, version: str) -> str:
 def publish(stage: str, *options: str) -> None:
     """Publish the standard site up to a stage (see lab/content.py)."""
     log = STATE / "log" / f"publish-{stage}.log"
-    done = _logged([sys.executable, "-m", "lab.site", "--stage", stage, *options], log)
-    if done:
-        raise LabError(_tail(log, f"publishing failed ({done})"))
+    status = _started([sys.executable, "-m", "lab.site", "--stage", stage, *options], log).wait()
+    if status:
+        raise LabError(_tail(log, f"publishing ended with {status}"))
 
 
 def roll_out(number: int, passes: bool) -> record.Rollout:
-    """Run the playbook a site runs, show how each wave was judged, and return the rollout as recorded.
+    """Run the playbook a site runs, show what its record says while it runs, and return the rollout as recorded.
 
     passes: whether all waves pass; else the first one fails and the playbook stops there.
     """
     log = STATE / "log" / f"rollout-{number}.log"
     command("ansible-playbook -i demo/inventory.yml egi.cmd.rollout")
-    with step("running; its output goes to " + _short(log)):
-        status = _logged(ROLLOUT, log)
-    newest = max((STATE / "records").glob("*.jsonl"), key=lambda path: path.stat().st_mtime, default=None)
-    rollout = record.fold(newest.read_text(), str(newest)) if newest else None
-    if newest is None or rollout is None:
-        raise LabError(_tail(log, "the rollout left no record"))
-    events = [json.loads(line) for line in newest.read_text().splitlines()]
-    gates = [event for event in events if event["event"] == "gate"]
-    for gate in gates:
-        say(f"{gate['verdict']}: {gate['reason']}")
-    found = status == 0, [gate["verdict"] for gate in gates]
-    if found != (passes, ["pass", "pass"] if passes else ["fail"]):
-        raise ClaimFailed(_tail(log, f"the playbook ended with {status}, its gates said {found[1] or 'nothing'}"))
+    say(f"(its output goes to {_short(log)})")
+    known = set(RECORDS.glob("*.jsonl"))
+    with _started(ROLLOUT, log) as playbook:
+        events: list[dict[str, t.Any]] = []
+        ended = False
+        while not ended:
+            ended = playbook.poll() is not None
+            recorded = _recorded(known)
+            for event in recorded[len(events):]:
+                _show(event)
+            events = recorded
+            time.sleep(0 if ended else _LOOK)
+    verdicts = [event["verdict"] for event in events if event["event"] == "gate"]
+    if (playbook.returncode == 0, verdicts) != (passes, ["pass", "pass"] if passes else ["fail"]):
+        raise ClaimFailed(_tail(log, f"the playbook ended with {playbook.returncode}, its gates said {verdicts or 'nothing'}"))
+    (path,) = set(RECORDS.glob("*.jsonl")) - known
+    rollout = record.fold(path.read_text(), str(path))
+    assert rollout is not None  # a record with verdicts was opened
     return rollout
 
 
-def _logged(arguments: t.Sequence[str], log: Path) -> int:
+def _recorded(known: set[Path]) -> list[dict[str, t.Any]]:
+    """The events of the record that is not among the known ones, as far as they are written."""
+    return [json.loads(line) for path in set(RECORDS.glob("*.jsonl")) - known
+            for line in record.whole_lines(path.read_text()).splitlines()]
+
+
+def _show(event: t.Mapping[str, t.Any]) -> None:
+    if event["event"] == "gate":
+        say(f"gate   {event['verdict']}: {event['reason']}")
+    elif event["event"] == "host" and event["status"] != "started":
+        say(f"host   {event['host']}: {event['status'].replace('_', ' ')}")
+
+
+def _started(arguments: t.Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        return subprocess.run(arguments, cwd=TOP, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+        return subprocess.Popen(arguments, cwd=TOP, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
 
 
 def _tail(log: Path, what: str) -> str:
@@ -89,8 +109,7 @@ def distributions(hosts: t.Sequence[Witness]) -> None:
         "  the base distribution:  cloud-api 2.5, cloud-client 3.0, libcloud 1.0, site-tools 1.1",
         "  CMD-OS 1:               cloud-api 2.1 (base) and 2.2 (updates), libcloud 0.9 (holdback), proposed is empty",
         "early adopters: ea-apt, ea-dnf.  production: prod-apt, prod-dnf.")
-    for host in hosts:
-        claim(f"{host.name} runs cloud-api 2.5 of its base distribution", host.packages().get("cloud-api"), "2.5-1")
+    claim("run cloud-api 2.5 of the base distribution", hosts, lambda host: host.packages()["cloud-api"] == "2.5-1")
 
 
 def first_release(hosts: t.Sequence[Witness]) -> None:
@@ -101,14 +120,14 @@ def first_release(hosts: t.Sequence[Witness]) -> None:
         asked, answer = Witness.of(name).opinion("cloud-api")
         command(f"{asked}    # on {name}")
         quote(answer)
-    for host in hosts:
-        installed = host.packages()
-        claim(f"{host.name}: 2.5 is offered and higher, and cloud-api is the overlay's 2.2",
-              ("2.5-1" in host.offered("cloud-api"), host.is_higher("2.5-1", overlay(host, "2.2")), installed["cloud-api"]),
-              (True, True, overlay(host, "2.2")))
-        claim(f"{host.name}: libcloud is held back at 0.9, cloud-client and site-tools were left alone",
-              [installed[name] for name in ("libcloud", "cloud-client", "site-tools")], [overlay(host, "0.9"), "3.0-1", "1.0-1"])
-        claim(f"{host.name}: its own unattended upgrades go on, and leave the overlay alone", host.upgrade_would_take(), {"site-tools"})
+    claim("are offered 2.5, which their dpkg or rpm calls higher", hosts,
+          lambda host: "2.5-1" in host.offered("cloud-api") and host.is_higher("2.5-1", overlay(host, "2.2")))
+    claim("run the overlay's cloud-api 2.2 and its held back libcloud 0.9", hosts,
+          lambda host: (host.packages()["cloud-api"], host.packages()["libcloud"]) == (overlay(host, "2.2"), overlay(host, "0.9")))
+    claim("kept cloud-client 3.0 and site-tools 1.0, which nobody asked to change", hosts,
+          lambda host: (host.packages()["cloud-client"], host.packages()["site-tools"]) == ("3.0-1", "1.0-1"))
+    claim("would take site-tools 1.1 with a plain upgrade, and nothing that leaves the overlay", hosts,
+          lambda host: host.upgrade_would_take() == {"site-tools"})
 
 
 def proposed_package(hosts: t.Sequence[Witness]) -> None:
@@ -116,27 +135,29 @@ def proposed_package(hosts: t.Sequence[Witness]) -> None:
     with step("publish cloud-client 3.1 in cmd-os-1-proposed"):
         publish("proposed", "--no-hosts")
     roll_out(2, passes=True)
-    for host in hosts:
-        early = host.name.startswith("ea-")
-        claim(f"{host.name}: cloud-client is {'the proposed 3.1' if early else 'still 3.0'}",
-              host.packages()["cloud-client"], overlay(host, "3.1") if early else "3.0-1")
+    early, others = _split(hosts)
+    claim("run the proposed cloud-client 3.1", early, lambda host: host.packages()["cloud-client"] == overlay(host, "3.1"))
+    claim("still run cloud-client 3.0", others, lambda host: host.packages()["cloud-client"] == "3.0-1")
 
 
 def broken_update(hosts: t.Sequence[Witness]) -> record.Rollout:
     chapter(4, "cloud-api 2.3 is broken: the same command stops at the early adopters and puts them back")
     with step("publish cloud-api 2.3 in cmd-os-1-updates"):
         publish("broken", "--no-hosts")
-    before = {host.name: (host.packages(), host.configuration()) for host in hosts}
+    before = {host.name: host.state() for host in hosts}
     rollout = roll_out(3, passes=False)
-    for host in hosts:
-        early = host.name.startswith("ea-")
-        if early:
-            claim(f"{host.name}: its package log says that it ran 2.3", host.had("cloud-api", overlay(host, "2.3")), True)
-        claim(f"{host.name}: packages and configuration are {'back to' if early else 'exactly'} what they were, and it is healthy",
-              (host.packages(), host.configuration(), host.healthy()), (*before[host.name], True))
-        claim(f"{host.name}: the record says {'rolled back' if early else 'not attempted'}",
-              rollout.hosts[host.name].status.value, "rolled_back" if early else "not_attempted")
+    early, others = _split(hosts)
+    claim("did run cloud-api 2.3: their package logs say so", early, lambda host: host.had("cloud-api", overlay(host, "2.3")))
+    claim("are back: every package and every file of apt and dnf is what it was", early, lambda host: host.state() == before[host.name])
+    claim("were not touched: every package and every file of apt and dnf is what it was", others,
+          lambda host: host.state() == before[host.name])
+    claim("are healthy", hosts, lambda host: host.healthy())
     return rollout
+
+
+def _split(hosts: t.Sequence[Witness]) -> tuple[list[Witness], list[Witness]]:
+    """The early adopters, and the others."""
+    return [host for host in hosts if host.name.startswith("ea-")], [host for host in hosts if not host.name.startswith("ea-")]
 
 
 def outcome(hosts: t.Sequence[Witness], last: record.Rollout) -> None:

@@ -63,6 +63,10 @@ class Witness:
                     digest.update(f"{path.relative_to(self.root)} {path.stat().st_mode:o} ".encode() + path.read_bytes())
         return digest.hexdigest()
 
+    def state(self) -> tuple[dict[str, str], str]:
+        """Packages and configuration: what a roll-back has to bring back."""
+        return self.packages(), self.configuration()
+
     def healthy(self) -> bool:
         """Whether the cloud service says that it works."""
         return self.run("cloud-api", "--check")[0] == 0
