@@ -17,6 +17,8 @@ Check = t.Dict[str, t.Any]
 KINDS = ("command", "url", "port", "service")
 _DEFAULTS: t.Dict[str, t.Any] = {"rc": 0, "status": 200, "retries": 0, "delay": 5, "timeout": 30}
 _LONGEST = 300
+# How the tasks that run a check are named; Ansible hands a rescue the name and the result, nothing else.
+_CHECK = "Health check "
 _KIND_OF_TASK = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
 
 
@@ -63,23 +65,16 @@ def _number(action: str, key: str, value: t.Any) -> int:
 
 
 def failure_reason(result: t.Any, task: str = "") -> str:
-    """Return one line for the result of a failed task: what a check found, else the task's name and its message."""
+    """Return one line for the result of a failed task: what a health check found, else the task's name and its message."""
     if not isinstance(result, t.Mapping):
-        return masked(task)
+        return _short(task)
     broken = [one for one in result.get("results", []) if isinstance(one, t.Mapping) and (one.get("failed") or one.get("unreachable"))]
-    if broken:
-        result = broken[0]
-    check = result.get(str(result.get("ansible_loop_var") or "item"))
-    if isinstance(check, t.Mapping) and check.get("kind") in KINDS:
-        return _short(f"health check '{check['name']}' {_found(check, result)}")
-    message = _message(result)
-    return _short(": ".join(part for part in (task, message) if part))
-
-
-def _found(check: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any]) -> str:
-    if check["kind"] == "command" and isinstance(result.get("rc"), int):
-        return f"exited {result['rc']}" + (f", expected {check['rc']}" if check["rc"] else "")
-    return f"failed: {_message(result)}"
+    result = broken[0] if broken else result
+    exited = f"exited {result['rc']}" if result.get("cmd") and isinstance(result.get("rc"), int) else ""
+    if task.startswith(_CHECK):
+        name = f"health check '{task[len(_CHECK):]}'"
+        return _short(f"{name} {exited}" if exited else f"{name} failed: {_message(result)}")
+    return _short(": ".join(part for part in (task, _message(result)) if part))
 
 
 def _message(result: t.Mapping[str, t.Any]) -> str:

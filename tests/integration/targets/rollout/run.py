@@ -180,6 +180,14 @@ def a_rollout_survives_kill_9_and_a_second_operator() -> None:
     assert statuses(paused, "apt1")[-1] == statuses(paused, "dnf1")[-1] == "passed"
 
 
+def only_the_early_adopters_get_what_is_proposed() -> None:
+    sites(rollout_waves=[{"name": "early_adopters", "opt_in": "proposed"}, {"name": "production"}])
+    code, said = rollout()
+    assert code == 0, said
+    assert version("apt1", "cloud-client").startswith("3.1-")
+    assert version("dnf1", "cloud-client").startswith("3.0-")
+
+
 def a_second_rollout_changes_nothing() -> None:
     before = state("apt1"), state("dnf1")
     code, said = rollout()
@@ -191,6 +199,7 @@ def a_second_rollout_changes_nothing() -> None:
 
 def a_hand_over_between_two_runs() -> None:
     """Early adopters in one run, production in the next, as with an approval between two jobs."""
+    sites()
     code, said = rollout("--limit", "early_adopters")
     assert code == 0, said
     first = records()[-1]
@@ -229,7 +238,7 @@ def wait_until(true: t.Callable[[], bool], what: str) -> None:
 CASES = (
     the_plan_is_shown_and_nothing_changes, a_limit_cannot_get_past_the_gate, a_first_rollout_that_fails_leaves_no_trace,
     a_host_that_is_down_pauses_the_rollout, a_rollout_survives_kill_9_and_a_second_operator,
-    a_second_rollout_changes_nothing, a_hand_over_between_two_runs,
+    only_the_early_adopters_get_what_is_proposed, a_second_rollout_changes_nothing, a_hand_over_between_two_runs,
     a_broken_update_goes_back_to_the_update_before, damage_is_named,
 )
 

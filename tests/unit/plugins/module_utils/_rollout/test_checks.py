@@ -38,20 +38,17 @@ def test_a_wrong_check_is_named(given: object, said: str) -> None:
     assert said in str(caught.value)
 
 
-CHECK = checks_of("cloud-api --check")[0]
-
-
-@pytest.mark.parametrize("result, reason", [
-    ({"results": [{"rc": 0, "item": CHECK}, {"failed": True, "rc": 1, "item": CHECK}]}, "health check 'cloud-api --check' exited 1"),
-    ({"failed": True, "rc": 2, "ansible_loop_var": "one", "one": {**CHECK, "rc": 1}}, "health check 'cloud-api --check' exited 2, expected 1"),
-    ({"failed": True, "msg": "Status code was 500", "item": checks_of([{"url": "http://x/"}])[0]}, "health check 'http://x/' failed: Status code was 500"),
-    ({"failed": True, "item": CHECK, "msg": "no such\n file"}, "health check 'cloud-api --check' failed: no such file"),
-    ({"failed": True, "msg": "Failed to get http://a:b@x/:\n  gone"}, "Task: Failed to get http://***@x/: gone"),
-    ({"failed": True, "msg": "Task failed: Module failed: Failed to x: y."}, "Task: Failed to x: y."),
-    ({}, "Task"), (None, "Task"), ("garbage", "Task"), ({"results": []}, "Task"), ({"msg": None}, "Task"),
+@pytest.mark.parametrize("task, result, reason", [
+    ("Health check cloud-api --check", {"cmd": ["cloud-api", "--check"], "rc": 1, "msg": "non-zero return code"}, "health check 'cloud-api --check' exited 1"),
+    ("Health check api", {"msg": "Task failed: Status code\nwas 500"}, "health check 'api' failed: Status code was 500"),
+    ("Health check x", {"msg": "Task failed: Module failed: no such file", "rc": "?"}, "health check 'x' failed: no such file"),
+    ("Task", {"failed": True, "msg": "Failed to get http://a:b@x/:\n  gone"}, "Task: Failed to get http://***@x/: gone"),
+    ("Task", {"failed": True, "msg": "Task failed: Module failed: Failed to x: y."}, "Task: Failed to x: y."),
+    ("Task", {"msg": "one failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "why"}]}, "Task: why"),
+    ("Task", {}, "Task"), ("Task", None, "Task"), ("Task", "garbage", "Task"), ("Task", {"results": []}, "Task"), ("", {"msg": "why"}, "why"),
 ])
-def test_reasons(result: object, reason: str) -> None:
-    assert failure_reason(result, "Task") == reason
+def test_reasons(task: str, result: object, reason: str) -> None:
+    assert failure_reason(result, task) == reason
 
 
 def test_a_reason_is_short() -> None:
