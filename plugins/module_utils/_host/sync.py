@@ -61,9 +61,10 @@ class Outcome:
     warnings: t.List[str] = field(default_factory=list)
 
 
-def to_latest(packages: Packages, record_id: str, set_name: str, asked: t.Sequence[str], dry: bool) -> Outcome:
+def to_latest(packages: Packages, record_id: str, set_name: str, asked: t.Sequence[str], dry: bool,
+              directory: str = sync_record.DIRECTORY) -> Outcome:
     """Bring the asked packages to the resolver's candidates; dry=True plans only. Raises Failure."""
-    path = sync_record.path_of(record_id)
+    path = sync_record.path_of(record_id, directory)
     record = _record_for(path, record_id, set_name, packages.family)
     packages.require_set()
     mended = not dry and packages.mend()
@@ -76,12 +77,12 @@ def to_latest(packages: Packages, record_id: str, set_name: str, asked: t.Sequen
     return _with(outcome, changed=outcome.changed or mended, held=held)
 
 
-def to_restored(packages: Packages, record_id: str, set_name: str, dry: bool) -> Outcome:
+def to_restored(packages: Packages, record_id: str, set_name: str, dry: bool, directory: str = sync_record.DIRECTORY) -> Outcome:
     """Bring the packages a record changed back to the versions it found; dry=True plans only. Raises Failure.
 
     No record, or one that was restored already, leaves nothing to do.
     """
-    path = sync_record.path_of(record_id)
+    path = sync_record.path_of(record_id, directory)
     record = sync_record.load(path)
     if record is None or record.state == sync_record.RESTORED:
         return Outcome(False, record.state if record else None, before=dict(record.before) if record else {}, after=dict(record.after) if record else {})

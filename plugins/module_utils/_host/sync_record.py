@@ -71,8 +71,8 @@ def checked_id(record: str) -> str:
     return record
 
 
-def path_of(record: str, directory: str = DIRECTORY) -> str:
-    """Return the file of a record."""
+def path_of(record: str, directory: str) -> str:
+    """Return the file of a record in the directory of all records. Raises Failure."""
     return os.path.join(directory, f"{checked_id(record)}.json")
 
 
