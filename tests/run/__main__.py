@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import signal
 import sys
 import time
@@ -54,8 +55,19 @@ def _arguments() -> argparse.Namespace:
 
 def _run(name: str, part: Part, quick: bool, arguments: list[str]) -> Report:
     """Run one part; whatever goes wrong inside it is a failure of that part and of nothing else."""
-    report = Report(name, machine.WORK)
     print(f"{name:12} {part.proves}", flush=True)
+    machine.WORK.mkdir(parents=True, exist_ok=True)
+    with (machine.WORK / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("    waiting: another bin/test runs this part in this checkout", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return _run_alone(name, part, quick, arguments)
+
+
+def _run_alone(name: str, part: Part, quick: bool, arguments: list[str]) -> Report:
+    report = Report(name, machine.WORK)
     start = time.monotonic()
     try:
         part.run(report, quick, arguments)

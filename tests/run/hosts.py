@@ -13,7 +13,6 @@ from tests.run.machine import TOP, WORK, collections, environment, newest, prepa
 from tests.run.report import Output, Report
 
 HOSTS = ("apt1=deb", "dnf1=rpm", "repo=repository")
-_SITE = WORK / "hosts" / "site"
 
 
 def ready(report: Report) -> bool:
@@ -21,18 +20,22 @@ def ready(report: Report) -> bool:
     prepare("need_root")
     prepare("need_packages", "mmdebstrap")
     collections()
-    output = session(report, _SITE, ["/usr/bin/python3", "-m", "lab.site"], "--fresh")
+    output = session(report, _hosts(report) / "site", ["/usr/bin/python3", "-m", "lab.site"], "--fresh")
     return report.check("the standard site is built, signed and served", output.status == 0, output.tail())
 
 
-def copied(name: str) -> Path:
+def _hosts(report: Report) -> Path:
+    return WORK / "hosts" / report.part
+
+
+def copied(report: Report, name: str) -> Path:
     """New hosts with the standard site, for one user of them; return their state folder.
 
     Overlay directories keep their meaning in extended attributes, which only cp -a as root copies.
     """
-    state = WORK / "hosts" / name
+    state = _hosts(report) / name
     remove(state)
-    subprocess.run(["cp", "-a", "--reflink=auto", str(_SITE), str(state)], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(_hosts(report) / "site"), str(state)], check=True)
     return state
 
 

@@ -48,7 +48,7 @@ def _program(name: str) -> Path | None:
 
 def _target(report: Report, name: str) -> Output:
     """Run one target; its hosts are removed when it passed, and stay to be looked at when it failed."""
-    state = hosts.copied(name)
+    state = hosts.copied(report, name)
     listed = TARGETS / name / "hosts.lab"
     more = [line.strip() for line in listed.read_text().splitlines() if line.strip()] if listed.exists() else []
     program = _program(name)

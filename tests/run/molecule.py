@@ -27,7 +27,7 @@ def run(report: Report, quick: bool, arguments: list[str]) -> None:
     if not hosts.ready(report):
         return
     for name in arguments or names():
-        state = hosts.copied(f"molecule-{name}")
+        state = hosts.copied(report, name)
         scratch = WORK / "molecule"
         output = hosts.session(report, state, [molecule / "molecule", "test", "--scenario-name", name], MOLECULE_EPHEMERAL_DIRECTORY=scratch)
         _count(report, name, output)

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
@@ -76,6 +77,7 @@ class Report:
     def run(self, *command: str | Path, env: t.Mapping[str, str], cwd: Path, patience: float = PATIENCE) -> Output:
         """Run a command to its end, its output into the log; ended with its whole process group when patience is over."""
         argv = [str(word) for word in command]
+        start = time.monotonic()
         process = subprocess.Popen(
             argv, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", errors="replace", start_new_session=True,
@@ -92,7 +94,7 @@ class Report:
             process.wait()
             raise
         # In one piece, because two commands may run at once.
-        self.note(f"\n$ {' '.join(argv)}\n{text}(exit status {status})")
+        self.note(f"\n$ {' '.join(argv)}\n{text}(exit status {status}, {time.monotonic() - start:.0f} s)")
         return Output(status, text)
 
     def command(self, name: str, *command: str | Path, env: t.Mapping[str, str], cwd: Path) -> Output:
