@@ -165,14 +165,11 @@ def _drain(stream: t.BinaryIO) -> None:
         pass
 
 
-@contextlib.contextmanager
-def _decompressed(file: t.BinaryIO, path: str, name: str, offset: int, size: int) -> t.Iterator[t.BinaryIO]:
+def _decompressed(file: t.BinaryIO, path: str, name: str, offset: int, size: int) -> t.ContextManager[t.BinaryIO]:
     """The member's tar stream; zstd has no reader in Python before 3.14, there dpkg-deb lends its own."""
     suffix = name.rpartition(".tar")[2]
     if suffix == ".zst":
-        with _dpkg_deb("--ctrl-tarfile" if name.startswith("control") else "--fsys-tarfile", path) as stream:
-            yield stream
-        return
+        return _dpkg_deb("--ctrl-tarfile" if name.startswith("control") else "--fsys-tarfile", path)
     window = io.BufferedReader(_Window(file, offset, size), 1 << 16)
     openers: t.Dict[str, t.Callable[[t.BinaryIO], t.Any]] = {
         "": lambda raw: raw,
@@ -183,8 +180,7 @@ def _decompressed(file: t.BinaryIO, path: str, name: str, offset: int, size: int
     }
     if suffix not in openers:
         raise ValueError(f"it holds {name}, a compression nobody knows")
-    with openers[suffix](window) as stream:
-        yield stream
+    return contextlib.closing(openers[suffix](window))
 
 
 @contextlib.contextmanager

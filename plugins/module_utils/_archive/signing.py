@@ -126,7 +126,8 @@ def open_home(home: str) -> t.Iterator[Keyring]:
         raise Failure(f"use the keys in {home}", "there is no such directory", "Create a key there with egi.cmd.repository_key")
     with open(os.path.join(home, ".egi-cmd-lock"), "w", encoding="ascii") as lock:
         _exclusive(lock, home)
-        with _short_path(os.path.abspath(home)) as path:
+        with contextlib.ExitStack() as stack:
+            path = _short_path(os.path.abspath(home), stack)
             try:
                 yield Keyring(program, path)
             finally:
@@ -146,16 +147,13 @@ def create_home(home: str) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def _short_path(home: str) -> t.Iterator[str]:
+def _short_path(home: str, stack: contextlib.ExitStack) -> str:
     """gpg reaches its agent through a socket in the home, and a socket's path ends at 107 bytes: a deep home gets a link."""
     if len(os.fsencode(home)) <= _LONGEST_HOME:
-        yield home
-        return
-    with tempfile.TemporaryDirectory(prefix="egi-") as directory:
-        link = os.path.join(directory, "home")
-        os.symlink(home, link)
-        yield link
+        return home
+    link = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="egi-")), "home")
+    os.symlink(home, link)
+    return link
 
 
 def _program(name: str) -> str:

@@ -54,17 +54,24 @@ def entries(stream: t.BinaryIO) -> t.Iterator[Entry]:
                 long_name = _pax_path(body) or long_name
             continue
         name, long_name = long_name or _short_name(header), ""
-        content: t.List[bytes] = []
-
-        def read(content: t.List[bytes] = content, size: int = size) -> bytes:
-            content.append(_exactly(stream, size))
-            return content[0]
-
         # Links and directories have no content, whatever their size field says (GNU tar writes the target's size).
         stored_size = 0 if kind in (b"1", b"2", b"3", b"4", b"5", b"6") else size
-        yield Entry(name, kind if kind != b"\0" else b"0", stored_size, read)
+        body = _Body(stream, stored_size)
+        yield Entry(name, kind if kind != b"\0" else b"0", stored_size, body.read)
         if stored_size:
-            _skip(stream, padding if content else stored_size + padding)
+            _skip(stream, body.left + padding)
+
+
+class _Body:
+    """What a member holds; left: bytes of it nobody has read."""
+
+    def __init__(self, stream: t.BinaryIO, size: int) -> None:
+        self._stream, self.left = stream, size
+
+    def read(self) -> bytes:
+        """All of it, once."""
+        size, self.left = self.left, 0
+        return _exactly(self._stream, size)
 
 
 def _short_name(header: bytes) -> str:

@@ -28,7 +28,7 @@ CONTROL
 
 rpm() { # directory name version release architecture
     mkdir -p "$1" build
-    cat > build/$2.spec <<SPEC
+    cat > "build/$2.spec" <<SPEC
 Name: $2
 Version: $3
 Release: $4
