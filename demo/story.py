@@ -109,7 +109,7 @@ def distributions(hosts: t.Sequence[Witness]) -> None:
         "  the base distribution:  cloud-api 2.5, cloud-client 3.0, libcloud 1.0, site-tools 1.1",
         "  CMD-OS 1:               cloud-api 2.1 (base) and 2.2 (updates), libcloud 0.9 (holdback), proposed is empty",
         "early adopters: ea-apt, ea-dnf.  production: prod-apt, prod-dnf.")
-    claim("run cloud-api 2.5 of the base distribution", hosts, lambda host: host.packages()["cloud-api"] == "2.5-1")
+    claim("run cloud-api 2.5 of the base distribution", hosts, lambda host: host.version("cloud-api") == "2.5-1")
 
 
 def first_release(hosts: t.Sequence[Witness]) -> None:
@@ -123,9 +123,9 @@ def first_release(hosts: t.Sequence[Witness]) -> None:
     claim("are offered 2.5, which their dpkg or rpm calls higher", hosts,
           lambda host: "2.5-1" in host.offered("cloud-api") and host.is_higher("2.5-1", overlay(host, "2.2")))
     claim("run the overlay's cloud-api 2.2 and its held back libcloud 0.9", hosts,
-          lambda host: (host.packages()["cloud-api"], host.packages()["libcloud"]) == (overlay(host, "2.2"), overlay(host, "0.9")))
+          lambda host: (host.version("cloud-api"), host.version("libcloud")) == (overlay(host, "2.2"), overlay(host, "0.9")))
     claim("kept cloud-client 3.0 and site-tools 1.0, which nobody asked to change", hosts,
-          lambda host: (host.packages()["cloud-client"], host.packages()["site-tools"]) == ("3.0-1", "1.0-1"))
+          lambda host: (host.version("cloud-client"), host.version("site-tools")) == ("3.0-1", "1.0-1"))
     claim("would take site-tools 1.1 with a plain upgrade, and nothing that leaves the overlay", hosts,
           lambda host: host.upgrade_would_take() == {"site-tools"})
 
@@ -136,8 +136,8 @@ def proposed_package(hosts: t.Sequence[Witness]) -> None:
         publish("proposed", "--no-hosts")
     roll_out(2, passes=True)
     early, others = _split(hosts)
-    claim("run the proposed cloud-client 3.1", early, lambda host: host.packages()["cloud-client"] == overlay(host, "3.1"))
-    claim("still run cloud-client 3.0", others, lambda host: host.packages()["cloud-client"] == "3.0-1")
+    claim("run the proposed cloud-client 3.1", early, lambda host: host.version("cloud-client") == overlay(host, "3.1"))
+    claim("still run cloud-client 3.0", others, lambda host: host.version("cloud-client") == "3.0-1")
 
 
 def broken_update(hosts: t.Sequence[Witness]) -> record.Rollout:

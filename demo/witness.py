@@ -44,10 +44,14 @@ class Witness:
         rows = (line.split() for line in self.run(*query)[1].splitlines())
         return {row[0]: row[1] for row in rows if row[2:] == ["installed"]}
 
+    def version(self, package: str) -> str:
+        """The installed version of a package; empty when it is not installed."""
+        return self.packages().get(package, "")
+
     def installed_from(self, package: str) -> tuple[str, str]:
         """The installed version, and the repository that offers it: suite or repository id."""
         if self.family == "apt":
-            version = self.packages()[package]
+            version = self.version(package)
             rows = (line.split() for line in self.run("apt-cache", "madison", package)[1].splitlines())
             return version, next((row[5].partition("/")[0] for row in rows if row[2] == version), "nowhere")
         query = ("dnf", "-q", "repoquery", "--installed", "--qf", "%{version}-%{release} %{from_repo}", package)

@@ -75,6 +75,8 @@ class Host:
         (self.root / "etc/resolv.conf").unlink(missing_ok=True)
         (self.root / "etc/resolv.conf").write_text("")
         (self.root / "etc/apt/sources.list").unlink(missing_ok=True)
+        # The machine's proxy was right for building the root; behind it nobody knows our repository host.
+        (self.root / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
         for source in (self.root / "etc/apt/sources.list.d").glob("*"):
             source.unlink()
         if self.layer == "repository":

@@ -169,7 +169,7 @@ def _build_layer(name: str, base: Path, target: Path) -> None:
     install = (
         f"set -e; mount -t overlay overlay -o '{options}' '{merged}'; mount -t proc proc '{merged}/proc'; "
         f"cp /etc/resolv.conf '{merged}/etc/resolv.conf' 2>/dev/null || true; "
-        f"export DEBIAN_FRONTEND=noninteractive; chroot '{merged}' apt-get -q update; "
+        f"unset TMPDIR; export DEBIAN_FRONTEND=noninteractive; chroot '{merged}' apt-get -q update; "
         f"chroot '{merged}' apt-get -qy --no-install-recommends install {' '.join(LAYERS[name])}; "
         f"chroot '{merged}' apt-get clean"
     )
