@@ -299,7 +299,7 @@ def _prove_and_apply(module: AnsibleModule, wanted: change.Change, repositories:
 
 def _run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     family = host_family()
-    interrupted = bool(transaction.pending(generations.BASE))
+    interrupted = bool(transaction.unfinished(generations.BASE))
     foreseen, repositories = _wanted(module, family, online=False)
     if module.check_mode or not (foreseen.changed or interrupted):
         return _result(foreseen, False, interrupted)
@@ -344,7 +344,7 @@ def main() -> None:
         required_if=[("state", "present", ["repositories"])],
         supports_check_mode=True,
     )
-    module.no_log_values.update(repository.logins_in(module.params["repositories"] or []))
+    module.no_log_values.update(repository.secrets_in(module.params["repositories"] or []))
     # apt reads the proof's files as an unprivileged user; modes of lasting files are set one by one.
     os.umask(0o022)
     with door(module):

@@ -19,6 +19,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, ap
 from ansible_collections.egi.cmd.plugins.module_utils._host.apt_view import Place, Row, place_of
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Proof, Run
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Repository
+from ansible_collections.egi.cmd.plugins.module_utils._host.transaction import naming
 
 LISTS = "/var/lib/apt/lists"
 
@@ -80,7 +81,8 @@ class _Proof:
 
     def refuse_duplicates(self) -> None:
         """One repository in two files: apt warns for ever, or stops when their keys differ."""
-        status, out, err = self._run(["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(SOURCESENTRY)"])
+        no_cache = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+        status, out, err = self._run(["apt-get", *no_cache, "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(SOURCESENTRY)"])
         if status:
             raise Failure("prove the repositories", f"this host's own apt configuration is already broken: {apt_view.complaint(err)}",
                           "Repair it, until 'apt-get check' is content, then repeat")
@@ -267,6 +269,6 @@ def _names(directory: str) -> t.List[str]:
 
 
 def _write(path: str, content: bytes, mode: int = 0o644) -> None:
-    with open(path, "wb") as handle:
+    with naming(path), open(path, "wb") as handle:
         handle.write(content)
         os.fchmod(handle.fileno(), mode)

@@ -149,14 +149,16 @@ def check_set_name(set_name: str) -> None:
         raise Failure(f"use repository set '{set_name}'", "its name is not made of lower-case letters, digits, dots and hyphens", "Rename it")
 
 
-def logins_in(entries: t.Iterable[t.Mapping[str, t.Any]]) -> t.Set[str]:
-    """Return the ``user:password`` of every URL in entries, as it stands there: what no output may show."""
+def secrets_in(entries: t.Iterable[t.Mapping[str, t.Any]]) -> t.Set[str]:
+    """Return what no output may show: the ``user:password`` of every URL as it stands there, and keys that nobody should have given."""
     urls: t.List[t.Any] = []
+    found: t.Set[str] = set()
     for entry in entries:
-        urls += [*(entry.get("uris") or ()), *(entry.get("baseurl") or ()), entry.get("proxy")]
-        urls += [key.get("url") for key in entry.get("keys") or ()]
-    found = (re.match(r"[^/]*//([^/@]*)@", str(url)) for url in urls)
-    return {match.group(1) for match in found if match}
+        keys = entry.get("keys") or ()
+        urls += [*(entry.get("uris") or ()), *(entry.get("baseurl") or ()), entry.get("proxy"), *(key.get("url") for key in keys)]
+        found |= {key["content"] for key in keys if "PRIVATE KEY" in (key.get("content") or "")}
+    logins = (re.match(r"[^/]*//([^/@]*)@", str(url)) for url in urls)
+    return found | {match.group(1) for match in logins if match}
 
 
 class _Reader:

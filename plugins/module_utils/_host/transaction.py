@@ -176,11 +176,21 @@ def _note(journal: str, record: t.Mapping[str, t.Any]) -> None:
 
 def _write(path: str, content: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as stream:
+    with naming(path), os.fdopen(handle, "wb") as stream:
         stream.write(content)
         os.fchmod(stream.fileno(), mode)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def naming(path: str) -> t.Iterator[None]:
+    """Let an OSError of an open file say which file: the kernel does not, and "No space left" alone helps nobody."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def _stage(entry: t.Mapping[str, t.Any], operation: Operation) -> None:
@@ -193,10 +203,8 @@ def _stage(entry: t.Mapping[str, t.Any], operation: Operation) -> None:
         if os.path.isdir(operation.staged):
             shutil.copytree(operation.staged, entry["staged"], symlinks=True)
         else:
-            try:
-                os.link(operation.staged, entry["staged"])
-            except OSError:
-                shutil.copy2(operation.staged, entry["staged"])
+            # A copy, never a link: rename(2) does nothing when both names are one file.
+            shutil.copy2(operation.staged, entry["staged"])
 
 
 def _switch(entry: t.Mapping[str, t.Any]) -> None:
@@ -240,7 +248,7 @@ def _switch_back(entry: t.Mapping[str, t.Any]) -> None:
         if _is_directory(path):
             _delete(path)
         if os.path.lexists(path) and os.path.samestat(os.lstat(path), os.lstat(backup)):
-            os.unlink(backup)  # rename(2) does nothing when both names are one file
+            os.unlink(backup)  # the backup is a link, and rename(2) does nothing when both names are one file
         else:
             os.rename(backup, path)
     elif entry["staged"] and not os.path.lexists(entry["staged"]):
