@@ -52,8 +52,8 @@ def main() -> None:
         make_debs(debs, wanted.debs)
         rows = time_debs(work, debs, home, key)
         if shutil.which("rpmbuild") and shutil.which("createrepo_c"):
-            pass #, rpms, wanted.rpms)
-            pass #(work, rpms, home, key)
+            make_rpms(work, rpms, wanted.rpms)
+            rows += time_rpms(work, rpms, home, key)
     for what, seconds in rows:
         sys.stdout.write(f"{what:<66} {seconds:7.3f} s\n")
 
@@ -137,7 +137,7 @@ def make_rpms(work: str, directory: str, count: int) -> None:
         with open(spec, "w", encoding="utf-8") as file:
             file.write(_SPEC.format(number=number, subpackages=parts))
         subprocess.run(["rpmbuild", "--quiet", "-bb", "--define", f"_topdir {work}/build", "--define", f"_rpmdir {directory}",
-                        "--define", "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm", spec], check=True, stderr=subprocess.DEVNULL)
+                        "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", spec], check=True, stderr=subprocess.DEVNULL)
 
 
 def _declared(root: str, packages: str, home: str, key: str, kind: str, contents: bool) -> declaration.Declaration:
@@ -152,7 +152,7 @@ def _declared(root: str, packages: str, home: str, key: str, kind: str, contents
 
 
 def _publish(wanted: declaration.Declaration) -> None:
-    (deb_repository if wanted.origin and wanted.parts[0].codename else rpm_repository).publish(wanted, int(time.time()), False)
+    (deb_repository if wanted.parts[0].codename else rpm_repository).publish(wanted, int(time.time()), False)
 
 
 def _clear(path: str) -> None:
