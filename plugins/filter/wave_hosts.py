@@ -15,7 +15,7 @@ author: egi.cmd contributors (@egi-cmd)
 version_added: 0.1.0
 short_description: List the hosts of a rollout, wave by wave
 description:
-  - Read the groups that the playbook P(egi.cmd.rollout#playbook) made of the waves, C(rollout_wave_001) and so on, and
+  - Read the groups that the playbook C(egi.cmd.rollout) made of the waves, C(rollout_wave_001) and so on, and
     return their hosts in order, for C(hosts) of a play whose C(serial) is from P(egi.cmd.wave_sizes#filter).
 options:
   _input:

@@ -15,7 +15,7 @@ author: egi.cmd contributors (@egi-cmd)
 version_added: 0.1.0
 short_description: Give the size of each wave of a rollout
 description:
-  - Count the hosts of the groups that the playbook P(egi.cmd.rollout#playbook) made of the waves. As C(serial) of a play
+  - Count the hosts of the groups that the playbook C(egi.cmd.rollout) made of the waves. As C(serial) of a play
     over P(egi.cmd.wave_hosts#filter) it makes one batch exactly one wave, whatever C(--limit) left of it.
 options:
   _input:

@@ -16,7 +16,7 @@ description:
   - Reads and writes the record of a rollout, a file on the controller, and answers from it whether a wave may start,
     what the verdict on it is, and what to tell the reader.
   - Only a recorded V(passed) counts for a wave. A host that was unreachable, rescued or never attempted does not.
-  - The playbook P(egi.cmd.rollout#playbook) uses it; run it on the controller (C(delegate_to=localhost), C(run_once=true)).
+  - The playbook C(egi.cmd.rollout) uses it; run it on the controller (C(delegate_to=localhost), C(run_once=true)).
 extends_documentation_fragment:
   - egi.cmd.attributes
 attributes:
@@ -59,6 +59,12 @@ options:
     type: dict
   take_over:
     description: Resume a rollout whose last run was on another machine and did not record its end.
+    type: bool
+    default: false
+  roll_back:
+    description:
+      - Roll back, however far the rollout came. With O(step=admit), the newest rollout with the same plan is taken; with
+        O(step=close), a wave that is wholly back is no reason to stop.
     type: bool
     default: false
   record:
@@ -134,6 +140,10 @@ verdict:
   returned: success
   type: str
   sample: inconclusive
+stop:
+  description: Whether nothing may follow this wave in this run; only O(step=close) ever says so.
+  returned: success
+  type: bool
 message:
   description: The verdict in words, with what to do.
   returned: success
@@ -163,10 +173,11 @@ def _answer(module: AnsibleModule) -> t.Dict[str, t.Any]:
         return steps.preview(Plan.from_dict(given["plan"]), given["wave"])
     if given["step"] == "admit":
         plan = Plan.from_dict(given["plan"])
-        return steps.admit(given["record_dir"], plan, given["wave"], given["hosts"], given["run"], given["take_over"], now)
+        start = steps.take_back if given["roll_back"] else steps.admit
+        return start(given["record_dir"], plan, given["wave"], given["hosts"], given["run"], given["take_over"], now)
     if given["step"] == "judge":
         return steps.judge(given["record_dir"], given["record"], given["wave"], now)
-    return steps.close(given["record_dir"], given["record"], given["wave"], given["last"], now)
+    return steps.close(given["record_dir"], given["record"], given["wave"], given["last"], given["roll_back"], now)
 
 
 def main() -> None:
@@ -180,6 +191,7 @@ def main() -> None:
             "hosts": {"type": "list", "elements": "str", "default": []},
             "run": {"type": "dict"},
             "take_over": {"type": "bool", "default": False},
+            "roll_back": {"type": "bool", "default": False},
             "record": {"type": "str"},
             "last": {"type": "bool", "default": True},
         },

@@ -17,6 +17,7 @@ Check = t.Dict[str, t.Any]
 KINDS = ("command", "url", "port", "service")
 _DEFAULTS: t.Dict[str, t.Any] = {"rc": 0, "status": 200, "retries": 0, "delay": 5, "timeout": 30}
 _LONGEST = 300
+_FILTER = re.compile(r"^.*(?:original message|The filter plugin '[^']+' failed|The lookup plugin '[^']+' failed): ")
 # How the tasks that run a check are named; Ansible hands a rescue the name and the result, nothing else.
 _CHECK = "Health check "
 _KIND_OF_TASK = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
@@ -78,8 +79,9 @@ def failure_reason(result: t.Any, task: str = "") -> str:
 
 
 def _message(result: t.Mapping[str, t.Any]) -> str:
-    """Return what a task says on one line, without the kind of task that ansible-core 2.19 and later put before it."""
-    return _KIND_OF_TASK.sub("", " ".join(str(result.get("msg") or "").split()))
+    """Return what a task says on one line, without what ansible-core puts before a module's and a filter's own words."""
+    message = _KIND_OF_TASK.sub("", " ".join(str(result.get("msg") or "").split()))
+    return _FILTER.sub("", message, count=1)
 
 
 def _short(text: str) -> str:

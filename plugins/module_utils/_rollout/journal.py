@@ -42,13 +42,19 @@ def load(directory: str, rollout: str) -> record.Rollout:
     return found
 
 
-def newest_open(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
-    """Return the newest rollout of the same plan that is not over; None if there is none to resume."""
+def newest(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
+    """Return the newest rollout of the same plan; None if there is none."""
     for path in _paths(directory):
         found = record.fold(_text(path), path)
         if found is not None and found.plan.digest == plan.digest:
-            return None if found.over else found
+            return found
     return None
+
+
+def newest_open(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
+    """Return the newest rollout of the same plan if it is not over; an older one is never gone on with."""
+    found = newest(directory, plan)
+    return None if found is None or found.over else found
 
 
 def running(directory: str) -> t.List[record.Rollout]:

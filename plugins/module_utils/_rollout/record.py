@@ -118,6 +118,9 @@ def host_event(wave: str, host: str, status: str, **details: t.Any) -> Event:
     """Return the event that says what became of a host; details without a value are left out, secrets masked."""
     event: Event = {"event": "host", "wave": wave, "host": host, "status": status}
     event.update({key: value for key, value in details.items() if value not in (None, "", [])})
+    if "previous" in event:
+        # Before 2.19, ansible-core makes an empty text of a templated null.
+        event["previous"] = {key: value or None for key, value in event["previous"].items()}
     if "reason" in event:
         event["reason"] = masked(" ".join(str(event["reason"]).split()))
     return event

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, run as runs, table
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status, Verdict
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, Wave
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import Rollout, gate_event, host_event
 
@@ -21,7 +21,7 @@ Answer = t.Dict[str, t.Any]
 def preview(plan: Plan, name: str) -> Answer:
     """Return what admit would, without a record: for check mode."""
     wave = plan.wave(name)
-    return {"wave": name, "record": "", "path": "", "phase": "preview", "hosts": list(wave.hosts), "previous": {}, "verdict": "",
+    return {"wave": name, "record": "", "stop": False, "path": "", "phase": "preview", "hosts": list(wave.hosts), "previous": {}, "verdict": "",
             "message": f"{name}: {len(wave.hosts)} hosts, nothing is changed in check mode.",
             "table": table.lines(table.plan_rows(plan), table.PLAN_COLUMNS)}
 
@@ -32,10 +32,7 @@ def admit(directory: str, plan: Plan, name: str, batch: t.Sequence[str], run: ru
     batch: the hosts Ansible is about to work on. The gates of all earlier waves are computed from the record, where
     a host that --limit left out was never attempted: a limit cannot get past them.
     """
-    wave = plan.wave(name)
-    strangers = sorted(set(batch) - set(wave.hosts))
-    if strangers:
-        raise Failure(f"start wave '{name}'", f"{strangers[0]} is not in it", "Run the playbook with strategy linear")
+    wave = _whole_batch(plan, name, batch)
     with journal.locked(directory):
         _refuse_second(directory, run, take_over)
         rollout = journal.newest_open(directory, plan) or Rollout.unrecorded(plan)
@@ -45,10 +42,26 @@ def admit(directory: str, plan: Plan, name: str, batch: t.Sequence[str], run: ru
                           _how_on(closed.wave, closed.verdict))
         if not rollout.name:
             rollout = journal.create(directory, plan, now)
-        if rollout.run != run:
-            journal.append(directory, rollout.name, [{"event": "run_started", "run": run}], now)
+        _start_run(directory, rollout, run, now)
     failed = name in rollout.failed
     return _answer(directory, rollout, wave, "roll_back" if failed else "work", [] if failed else rollout.to_do(wave))
+
+
+def take_back(directory: str, plan: Plan, name: str, batch: t.Sequence[str], run: runs.Run, take_over: bool, now: str) -> Answer:
+    """Let a wave be rolled back because somebody asks for it, however far the newest rollout of this plan came."""
+    wave = _whole_batch(plan, name, batch)
+    with journal.locked(directory):
+        _refuse_second(directory, run, take_over)
+        rollout = journal.newest(directory, plan)
+        if rollout is None:
+            raise Failure("roll back", f"no rollout with this plan is recorded in {directory}",
+                          "Use the variables, the inventory and the manifest that it was started with")
+        _start_run(directory, rollout, run, now)
+        if name not in rollout.failed:
+            reason = f"{name}: {run.get('user') or 'somebody'} asked for the roll-back"
+            journal.append(directory, rollout.name, [gate_event(Outcome(name, Verdict.FAIL, reason))], now)
+            rollout = journal.load(directory, rollout.name)
+    return _answer(directory, rollout, wave, "roll_back", [])
 
 
 def note(directory: str, rollout_name: str, name: str, host: str, status: str, now: str, write: bool, **details: t.Any) -> str:
@@ -74,17 +87,35 @@ def judge(directory: str, rollout_name: str, name: str, now: str) -> Answer:
     return _answer(directory, rollout, wave, "roll_back" if failed else "done", rollout.to_roll_back(wave) if failed else [])
 
 
-def close(directory: str, rollout_name: str, name: str, last: bool, now: str) -> Answer:
+def close(directory: str, rollout_name: str, name: str, last: bool, asked: bool, now: str) -> Answer:
     """Return the last word on a wave; end the run in the record if no other wave follows in it.
 
-    last: whether this run has no further wave.
+    last: whether this run has no further wave. asked: whether the roll-back was asked for, and so is no failure.
     """
     with journal.locked(directory):
         rollout = journal.load(directory, rollout_name)
         wave = rollout.plan.wave(name)
-        if last or rollout.outcome(wave).verdict is not Verdict.PASS:
+        stop = bool(rollout.to_roll_back(wave)) if asked else rollout.outcome(wave).verdict is not Verdict.PASS
+        if last or stop:
             journal.append(directory, rollout_name, [{"event": "run_ended"}], now)
-    return _answer(directory, rollout, wave, "done", [])
+    answer = _answer(directory, rollout, wave, "done", [])
+    if asked:
+        answer["message"] = f"{rollout.failed[name]}. {_rolled_back(rollout, wave)}."
+    return {**answer, "stop": stop}
+
+
+def _whole_batch(plan: Plan, name: str, batch: t.Sequence[str]) -> Wave:
+    """Return the wave called name, or raise Failure if the batch has a host of another one."""
+    wave = plan.wave(name)
+    strangers = sorted(set(batch) - set(wave.hosts))
+    if strangers:
+        raise Failure(f"start wave '{name}'", f"{strangers[0]} is not in it", "Run the playbook with strategy linear")
+    return wave
+
+
+def _start_run(directory: str, rollout: Rollout, run: runs.Run, now: str) -> None:
+    if rollout.run != run:
+        journal.append(directory, rollout.name, [{"event": "run_started", "run": run}], now)
 
 
 def _refuse_second(directory: str, run: runs.Run, take_over: bool) -> None:
@@ -103,7 +134,7 @@ def _refuse_second(directory: str, run: runs.Run, take_over: bool) -> None:
 
 def _answer(directory: str, rollout: Rollout, wave: Wave, phase: str, hosts: t.List[str]) -> Answer:
     return {
-        "wave": wave.name, "record": rollout.name, "path": journal.path_of(directory, rollout.name), "phase": phase,
+        "wave": wave.name, "record": rollout.name, "stop": False, "path": journal.path_of(directory, rollout.name), "phase": phase,
         "hosts": hosts, "previous": {host: rollout.hosts[host].previous or {} for host in hosts},
         "verdict": rollout.outcome(wave).verdict.value, "message": _message(rollout, wave),
         "table": table.lines(table.result_rows(rollout), table.RESULT_COLUMNS),

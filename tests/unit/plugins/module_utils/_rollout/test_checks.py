@@ -44,6 +44,9 @@ def test_a_wrong_check_is_named(given: object, said: str) -> None:
     ("Health check x", {"msg": "Task failed: Module failed: no such file", "rc": "?"}, "health check 'x' failed: no such file"),
     ("Task", {"failed": True, "msg": "Failed to get http://a:b@x/:\n  gone"}, "Task: Failed to get http://***@x/: gone"),
     ("Task", {"failed": True, "msg": "Task failed: Module failed: Failed to x: y."}, "Task: Failed to x: y."),
+    ("Task", {"msg": "An unhandled exception occurred while templating '{{ x }}'. Error was E, original message: Failed to x: y."},
+     "Task: Failed to x: y."),
+    ("Task", {"msg": "Task failed: Finalization of task args failed: The filter plugin 'egi.cmd.resolve' failed: Failed to x: y."}, "Task: Failed to x: y."),
     ("Task", {"msg": "one failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "why"}]}, "Task: why"),
     ("Task", {}, "Task"), ("Task", None, "Task"), ("Task", "garbage", "Task"), ("Task", {"results": []}, "Task"), ("", {"msg": "why"}, "why"),
 ])

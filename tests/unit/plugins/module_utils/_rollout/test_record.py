@@ -105,7 +105,7 @@ def test_every_written_line_keeps_the_published_schema(tmp_path: pathlib.Path) -
         steps.note(str(tmp_path), answer["record"], "early_adopters", "a", status, NOW, True, reason="why",
                    packages=[{"name": "p", "version": "1-1", "origin": None}], previous={"set": "s", "generation": None})
     steps.judge(str(tmp_path), answer["record"], "early_adopters", NOW)
-    steps.close(str(tmp_path), answer["record"], "early_adopters", True, NOW)
+    steps.close(str(tmp_path), answer["record"], "early_adopters", True, False, NOW)
     lines = pathlib.Path(answer["path"]).read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["event"] for line in lines} == {"opened", "run_started", "run_ended", "host", "gate"}
     for line in lines:

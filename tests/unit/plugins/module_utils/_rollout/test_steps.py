@@ -42,8 +42,13 @@ class Site:
     def judge(self, wave: str) -> dict[str, t.Any]:
         return steps.judge(self.directory, self.record, wave, NOW)
 
-    def close(self, wave: str, last: bool = False) -> dict[str, t.Any]:
-        return steps.close(self.directory, self.record, wave, last, NOW)
+    def take_back(self, wave: str) -> dict[str, t.Any]:
+        answer = steps.take_back(self.directory, self.plan, wave, self.plan.wave(wave).hosts, self.run, False, NOW)
+        self.record = answer["record"]
+        return answer
+
+    def close(self, wave: str, last: bool = False, asked: bool = False) -> dict[str, t.Any]:
+        return steps.close(self.directory, self.record, wave, last, asked, NOW)
 
 
 @pytest.fixture
@@ -200,6 +205,32 @@ def test_two_rollouts_opened_in_one_second_keep_their_order(site: Site) -> None:
     found = journal.newest_open(site.directory, site.plan)
     assert found is not None
     assert found.name == names[-1]
+
+
+def test_a_finished_rollout_goes_back_on_request(site: Site) -> None:
+    site.admit("early_adopters")
+    site.note("started", "a", "b")
+    site.note("passed", "a", "b")
+    site.judge("early_adopters")
+    site.admit("production")
+    site.note("started", "c")
+    site.note("passed", "c")
+    site.close("production", last=True)
+    first = site.record
+    assert (site.take_back("early_adopters")["record"], site.judge("early_adopters")["hosts"]) == (first, ["a", "b"])
+    site.note("rolled_back", "a", "b")
+    closed = site.close("early_adopters", asked=True)
+    assert (closed["stop"], closed["message"]) == (False, "early_adopters: alice asked for the roll-back. Rolled back: a, b.")
+    assert site.take_back("production")["phase"] == "roll_back"
+    assert site.judge("production")["hosts"] == ["c"]
+    site.note("rollback_failed", "c", reason="disk full")
+    assert site.close("production", last=True, asked=True)["stop"] is True
+    assert site.admit("early_adopters")["record"] == first, "the roll-back is not over yet"
+
+
+def test_there_must_be_something_to_roll_back(site: Site) -> None:
+    with pytest.raises(Failure, match="no rollout with this plan is recorded"):
+        site.take_back("early_adopters")
 
 
 def test_a_preview_records_nothing(site: Site) -> None:
