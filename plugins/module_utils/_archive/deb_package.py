@@ -187,7 +187,7 @@ def _decompressed(file: t.BinaryIO, path: str, name: str, offset: int, size: int
 def _dpkg_deb(option: str, path: str) -> t.Iterator[t.BinaryIO]:
     program = shutil.which("dpkg-deb")
     if not program:
-        raise Failure(f"take package {os.path.basename(path)}", "it is compressed with zstd and dpkg-deb is missing", "Install dpkg")
+        raise Failure(f"take package {os.path.basename(path)}", "it is compressed with zstd and dpkg-deb is missing: install dpkg")
     with subprocess.Popen([program, option, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         yield t.cast(t.BinaryIO, process.stdout)
         if process.wait() != 0:

@@ -302,9 +302,8 @@ def _remember(wanted: Declaration, suites: t.List[_Suite], pool: Pool, cache: le
         outputs |= {f"{suite.live}/{path}" for path in (*suite.indices, *suite.by_hash(), *_POINTERS)} | set(suite.overrides)
         if suite.release.valid_for:
             renewals.append(_change(wanted, suite, False).valid_until - suite.release.valid_for // 2)
-    for part in wanted.parts:
-        if not part.present:
-            cache.parts.pop(part.name, None)
+    for name in [name for name in cache.parts if name and not os.path.isdir(f"{wanted.root}/dists/{name}")]:
+        del cache.parts[name]
     cache.parts[""] = {"packages": [], "keyring": _keyring_state(wanted)}
     outputs |= {_keyring_path(wanted), f"{_keyring_path(wanted)[:-4]}.asc"}
     pool.remember()
