@@ -186,7 +186,7 @@ def farewell() -> None:
 
 
 def main() -> int:
-    """Tell the story; 0 when every claim holds."""
+    """Tell the story; 0 when every claim holds, 130 when the reader interrupts it."""
     hosts = [Witness.of(name) for name in HOSTS]
     # What an interrupted demonstration recorded is about hosts that no longer exist.
     for part in ("records", "log", "ansible"):
@@ -200,6 +200,9 @@ def main() -> int:
     except (ClaimFailed, LabError) as error:
         print(f"\ndemo: {error}\ndemo: the logs are in {_short(STATE / 'log')}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(flush=True)
+        return 130
     return 0
 
 

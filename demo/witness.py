@@ -105,4 +105,3 @@ class Witness:
             log = (self.root / "var/log/dpkg.log").read_text()
             return f"status installed {package}:all {version}\n" in log
         return f"{package}-{version}.noarch" in self.run("dnf", "history", "info", "last")[1]
-
