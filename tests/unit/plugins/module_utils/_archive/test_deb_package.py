@@ -54,9 +54,9 @@ def test_the_epoch_is_no_part_of_the_file_name(tmp_path: pathlib.Path) -> None:
     assert read_deb(_write(tmp_path, data, "alpha_1%3a1.0-1_all.deb")).file_name == "alpha_1.0-1_all.deb"
 
 
-@pytest.mark.parametrize("cut", [1, 2, 70, 200])
+@pytest.mark.parametrize("cut", [2, 3, 70, 200])
 def test_a_truncated_package_is_refused(tmp_path: pathlib.Path, cut: int) -> None:
-    """However little is missing."""
+    """However little is missing; the last byte alone may be padding, which dpkg does not ask for either."""
     path = _write(tmp_path, packages.deb(files={"./data": bytes(range(256)) * 8})[:-cut])
     with pytest.raises(Failure, match="alpha_1.0-1_all.deb: it is damaged or no Debian package"):
         read_deb(path)
