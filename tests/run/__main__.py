@@ -14,7 +14,7 @@ import traceback
 import typing as t
 
 from tests.run import checkout, demo, docs, exact, importer, integration, lint, machine, molecule, sanity, units
-from tests.run.report import Report
+from tests.run.report import Remark, Report
 
 
 class Part(t.NamedTuple):
@@ -82,13 +82,17 @@ def _run_alone(name: str, part: Part, quick: bool, arguments: list[str]) -> Repo
 
 
 def _show(report: Report, seconds: float) -> None:
-    for title, why in report.skipped:
-        print(f"    skipped: {title}: {why}")
-    for title, why in report.failed:
-        print(f"    FAILED: {title}\n" + "".join(f"        {line}\n" for line in why.splitlines()[-15:]), end="")
+    for remark in report.skipped:
+        print(f"    skipped: {_many(remark)}: {remark.why}")
+    for remark in report.failed:
+        print(f"    FAILED: {_many(remark)}\n" + "".join(f"        {line}\n" for line in remark.why.splitlines()[-15:]), end="")
     passed, failed, skipped = report.counts
     log = f"   see {report.log.relative_to(machine.TOP)}" if failed else ""
     print(f"{'':12} {passed} passed, {failed} failed, {skipped} skipped   ({seconds:.0f} s){log}", flush=True)
+
+
+def _many(remark: Remark) -> str:
+    return remark.name if remark.times == 1 else f"{remark.name} ({remark.times} times)"
 
 
 def main() -> int:

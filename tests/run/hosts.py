@@ -39,7 +39,7 @@ def copied(report: Report, name: str) -> Path:
     return state
 
 
-def session(report: Report, state: Path, command: t.Sequence[str | Path], *options: str, more: t.Sequence[str] = (), **variables: str | Path) -> Output:
+def session(report: Report, state: Path, command: t.Sequence[object], *options: str, more: t.Sequence[str] = (), **variables: str | Path) -> Output:
     """Run command with the hosts up. options: of ``lab run``; more: NAME=LAYER of further hosts; variables: added to the environment."""
     env = environment(newest(), ANSIBLE_PIPELINING="1", ANSIBLE_INJECT_FACT_VARS="false", PYTHONPATH=TOP, **variables)
     hosts = [word for host in (*HOSTS, *more) for word in ("--host", host)]

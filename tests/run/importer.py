@@ -73,7 +73,8 @@ def _installed(report: Report, tarball: Path, env: dict[str, str]) -> None:
     module = ["ansible", "localhost", "--check", "-m", "egi.cmd.repository_set", "-a", "name=importer-test state=absent"]
     report.command("an installed module runs", *module, env=env, cwd=tarball.parent)
     lookup = "{{ (lookup('egi.cmd.release', 'cmd-os-1')).name }} {{ ['1.0~rc1', '1.0'] | egi.cmd.deb_version_max }}"
-    told = report.command("an installed lookup and filter run", "ansible", "localhost", "-m", "ansible.builtin.debug", "-a", f"msg={json.dumps(lookup)}", env=env, cwd=tarball.parent)
+    debug = ["ansible", "localhost", "-m", "ansible.builtin.debug", "-a", f"msg={json.dumps(lookup)}"]
+    told = report.command("an installed lookup and filter run", *debug, env=env, cwd=tarball.parent)
     report.check("the installed lookup reads a shipped manifest", "cmd-os-1 1.0" in told.text, told.tail())
     for playbook in sorted(collection.glob("playbooks/*.yml")):
         name = f"egi.cmd.{playbook.stem}"

@@ -33,15 +33,23 @@ class Output:
         return "\n".join(self.text.rstrip().splitlines()[-lines:])
 
 
+class Remark(t.NamedTuple):
+    """A check that failed or was skipped; times: how many of them, when a program only told their number."""
+
+    name: str
+    why: str
+    times: int = 1
+
+
 @dataclasses.dataclass
 class Report:
-    """Collects the checks of one part. passed is a number; failed and skipped are (name, why) pairs."""
+    """Collects the checks of one part."""
 
     part: str
     directory: Path
     passed: int = 0
-    failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    failed: list[Remark] = dataclasses.field(default_factory=list)
+    skipped: list[Remark] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -53,28 +61,28 @@ class Report:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        return self.passed, len(self.failed), len(self.skipped)
+        return self.passed, sum(remark.times for remark in self.failed), sum(remark.times for remark in self.skipped)
 
     def note(self, text: str) -> None:
         """Write to the part's log."""
         with self.log.open("a", encoding="utf-8") as log:
             log.write(text.rstrip() + "\n")
 
-    def check(self, name: str, holds: bool, why: str = "") -> bool:
-        """Count one check; why is shown when it does not hold."""
+    def check(self, name: str, holds: bool, why: str = "", times: int = 1) -> bool:
+        """Count one check, or times of them; why is shown when it does not hold."""
         if holds:
-            self.passed += 1
+            self.passed += times
         else:
-            self.failed.append((name, why))
+            self.failed.append(Remark(name, why, times))
         self.note(f"{'ok' if holds else 'FAILED'}: {name}" + ("" if holds else f"\n{why}"))
         return holds
 
-    def skip(self, name: str, why: str) -> None:
-        """Count one check that could not be made here."""
-        self.skipped.append((name, why))
+    def skip(self, name: str, why: str, times: int = 1) -> None:
+        """Count one check, or times of them, that could not be made here."""
+        self.skipped.append(Remark(name, why, times))
         self.note(f"skipped: {name}: {why}")
 
-    def run(self, *command: str | Path, env: t.Mapping[str, str], cwd: Path, patience: float = PATIENCE) -> Output:
+    def run(self, *command: object, env: t.Mapping[str, str], cwd: Path, patience: float = PATIENCE) -> Output:
         """Run a command to its end, its output into the log; ended with its whole process group when patience is over."""
         argv = [str(word) for word in command]
         start = time.monotonic()
@@ -97,7 +105,7 @@ class Report:
         self.note(f"\n$ {' '.join(argv)}\n{text}(exit status {status}, {time.monotonic() - start:.0f} s)")
         return Output(status, text)
 
-    def command(self, name: str, *command: str | Path, env: t.Mapping[str, str], cwd: Path) -> Output:
+    def command(self, name: str, *command: object, env: t.Mapping[str, str], cwd: Path) -> Output:
         """Run a command and count it as one check: exit status 0."""
         output = self.run(*command, env=env, cwd=cwd)
         self.check(name, output.status == 0, output.tail())
@@ -129,18 +137,19 @@ class Report:
             return
         passed, failed, skipped = (int(number) for number in found.groups())
         self.passed += passed
-        for number in range(failed):
-            self.check(f"{name} ({number + 1} of {failed} failures)", False, output.tail() if number == 0 else "see above")
-        for number in range(skipped):
-            self.skip(f"{name} ({number + 1} of {skipped})", "said so itself")
+        if failed:
+            self.check(name, False, output.tail(), failed)
+        if skipped:
+            self.skip(name, "it says why in the log", skipped)
         if passed + failed == 0 or (output.status and not failed):
             self.check(name, False, f"ran nothing, or failed without saying where: exit status {output.status}\n{output.tail()}")
 
     def save(self, seconds: float) -> None:
         """Write the counts for machines, beside the log."""
         passed, failed, skipped = self.counts
-        content = {"part": self.part, "passed": passed, "failed": failed, "skipped": skipped, "seconds": round(seconds, 1)}
-        content["failures"], content["skips"] = dict(self.failed), dict(self.skipped)
+        content: dict[str, t.Any] = {"part": self.part, "passed": passed, "failed": failed, "skipped": skipped, "seconds": round(seconds, 1)}
+        content["failures"] = [remark._asdict() for remark in self.failed]
+        content["skips"] = [remark._asdict() for remark in self.skipped]
         (self.directory / f"{self.part}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 

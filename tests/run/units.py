@@ -39,7 +39,8 @@ def _oldest_python(report: Report) -> None:
     target = copy("units", LEAVE_OUT)
     command = [f"{newest()}/bin/ansible-test", "units", "--color", "no", "--venv", "--python", f"3.{minor}", "--requirements"]
     output = report.run(*command, env=ansible_test_environment(newest()), cwd=target)
-    for number, result in enumerate(sorted(target.glob("tests/output/junit/python*.xml"))):
+    results = sorted(target.glob("tests/output/junit/python*.xml"))
+    for result in results:
         report.junit(f"Python 3.{minor}", result, output)
-    if not list(target.glob("tests/output/junit/python*.xml")):
+    if not results:
         report.check(f"module code on Python 3.{minor}", False, output.tail())

@@ -32,8 +32,8 @@ def door(module: AnsibleModule, **result: t.Any) -> t.Iterator[None]:
         module.fail_json(msg=str(failure), **result)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        failure = Failure(f"use{where or ' a file'}", error.strerror or str(error), "Check free space and permissions")
-        module.fail_json(msg=str(failure), **result)
+        refusal = Failure(f"use{where or ' a file'}", error.strerror or str(error), "Check free space and permissions")
+        module.fail_json(msg=str(refusal), **result)
 
 
 def respawn_for(module: AnsibleModule, binding: str, package: str) -> None:

@@ -8,22 +8,37 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ansible_collections.egi.cmd.plugins.module_utils._release import document, manifest
+from tests.run import machine
+
 TOP = Path(__file__).resolve().parents[3]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("roles/*/README.md")])
+
+
+class Block(t.NamedTuple):
+    """A code block of a document."""
+
+    path: Path
+    number: int
+    language: str
+    body: str
+
+
 BLOCKS = [
-    (path, number, language, body)
+    Block(path, number, language, body)
     for path in DOCUMENTS
     for number, (language, body) in enumerate(re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL), start=1)
 ]
 
 
-def name(value: object) -> str:
-    return str(value.relative_to(TOP)) if isinstance(value, Path) else str(value) if isinstance(value, int) else ""
+def name(value: Path | Block) -> str:
+    return f"{value.path.relative_to(TOP)}, block {value.number}" if isinstance(value, Block) else str(value.relative_to(TOP))
 
 
 def prose(path: Path) -> str:
@@ -54,21 +69,39 @@ def test_every_guide_is_linked_from_the_index() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize(("path", "number", "language", "body"), BLOCKS, ids=name)
-def test_an_example_can_be_read(path: Path, number: int, language: str, body: str) -> None:
-    assert language, "a code block names its language: yaml, console, text ..."
-    if language in ("yaml", "yml"):
-        assert list(yaml.safe_load_all(body))
-    if language == "console":
-        assert re.search(r"^[$#] ", body, re.MULTILINE), "a console block shows a command after its prompt"
-    if language in ("sh", "shell", "bash"):
-        assert subprocess.run(["sh", "-n"], input=body, text=True, check=False).returncode == 0
+@pytest.mark.parametrize("block", BLOCKS, ids=name)
+def test_an_example_can_be_read(block: Block) -> None:
+    assert block.language, "a code block names its language: yaml, console, text ..."
+    if block.language in ("yaml", "yml"):
+        assert list(yaml.safe_load_all(block.body))
+    if block.language == "console":
+        assert re.search(r"^[$#] ", block.body, re.MULTILINE), "a console block shows a command after its prompt"
+    if block.language in ("sh", "shell", "bash"):
+        assert subprocess.run(["sh", "-n"], input=block.body, text=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("path", "number", "language", "body"), [block for block in BLOCKS if block[2] == "console"], ids=name)
-def test_a_shown_command_exists(path: Path, number: int, language: str, body: str) -> None:
-    for line in re.findall(r"^\$ (.+)$", body, re.MULTILINE):
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=name)
+def test_a_shown_command_exists(block: Block) -> None:
+    for line in re.findall(r"^\$ (.+)$", block.body, re.MULTILINE):
         for program in re.findall(r"(?:^|sudo )((?:bin|\.ci)/\S+)", line):
             assert (TOP / program).exists(), f"{program} does not exist"
         if "<<" not in line and not line.endswith("\\"):
             assert shlex.split(line)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if re.search(r"^schema: 1$", block.body, re.MULTILINE)], ids=name)
+def test_a_shown_release_manifest_is_valid(block: Block) -> None:
+    where = name(block)
+    assert manifest.check(document.parse(block.body, where), where)["name"]
+
+
+def test_the_readme_shows_the_example_release() -> None:
+    shown = next(block.body for block in BLOCKS if block.path == TOP / "README.md" and "schema: 1" in block.body)
+    assert yaml.safe_load(shown) == yaml.safe_load((TOP / "docs/examples/site-release.yml").read_text())
+
+
+def test_the_readme_names_the_supported_cores() -> None:
+    row = re.search(r"^\| ansible-core \| ([\d., ]+) \|", (TOP / "README.md").read_text(), re.MULTILINE)
+    assert row
+    assert row[1].split(", ") == list(machine.CORES)
+    assert yaml.safe_load((TOP / "meta/runtime.yml").read_text())["requires_ansible"] == f">={next(iter(machine.CORES))}.0"
