@@ -10,7 +10,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, run as runs, table
+from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, table
+from ansible_collections.egi.cmd.plugins.module_utils._rollout import run as runs
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, Wave
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import Rollout, gate_event, host_event

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status, Verdict, judge
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Wave
 

@@ -13,13 +13,14 @@ import tempfile
 import typing as t
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, record, steps
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status, Verdict
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import plan_of
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 GROUPS = {"all": ["a", "b", "c", "d"], "early_adopters": ["a", "b"], "production": ["c", "d"]}
 PLAN = plan_of(None, GROUPS, "cmd-os-1")

@@ -10,6 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, steps
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, plan_of
