@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill a publisher again and again while real clients update from what it publishes; count what goes wrong.
 
-    python3 tests/exact/publish_interrupted.py --seconds 60 [--format deb|rpm]
+    python3 tests/exact/publish_interrupted.py --seconds 60 [--format deb] [--format rpm]
 
 A publisher process publishes ever new versions of a package and is killed (SIGKILL) at a random moment of most runs.
 Meanwhile apt-get or dnf, with signatures demanded, updates and downloads the package over HTTP, again and again. Every
-update must succeed, or the run fails. --seed repeats the moments. Needs apt-get or dnf, rpmbuild and createrepo_c.
+update must succeed, or the run fails. --seed repeats the moments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import http.server
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,25 +46,42 @@ class Server(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+NEEDED = {"deb": ("apt-get", "dpkg-deb", "gpg"), "rpm": ("dnf", "rpmbuild", "createrepo_c", "gpg")}
+
+
 def main() -> int:
-    """Run publisher and client side by side; 1 if a client ever failed."""
+    """Run publisher and client side by side for each format; 1 if a client ever failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--format", choices=("deb", "rpm"), default="deb")
+    parser.add_argument("--format", choices=sorted(NEEDED), action="append")
     wanted = parser.parse_args()
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for kind in wanted.format or sorted(NEEDED):
+        missing = [tool for tool in NEEDED[kind] if not shutil.which(tool)]
+        if missing:
+            sys.stdout.write(f"{kind}: skipped, {', '.join(missing)} not installed\n")
+            counts["skipped"] += 1
+        else:
+            counts["failed" if interrupted(kind, wanted.seconds, wanted.seed) else "passed"] += 1
+    sys.stdout.write(", ".join(f"{count} {what}" for what, count in counts.items()) + "\n")
+    return 1 if counts["failed"] else 0
+
+
+def interrupted(kind: str, seconds: float, seed: int) -> int:
+    """One format in a directory of its own; returns how much went wrong."""
     with tempfile.TemporaryDirectory(prefix="egi-int-") as work:
         os.chmod(work, 0o755)
-        site = Site(work, wanted.format)
+        site = Site(work, kind)
         site.new_version(0)
         site.publish()
         handler = functools.partial(Server, directory=site.root)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            client = Client(work, wanted.format, server.server_address[1], site.public_key())
-            failures = race(site, client, random.Random(wanted.seed), time.monotonic() + wanted.seconds)
+            client = Client(work, kind, server.server_address[1], site.public_key())
+            failures = race(site, client, random.Random(seed), time.monotonic() + seconds)
             server.shutdown()
-    return 1 if failures else 0
+    return failures
 
 
 def race(site: Site, client: Client, chance: random.Random, end: float) -> int:
@@ -93,7 +111,7 @@ def race(site: Site, client: Client, chance: random.Random, end: float) -> int:
     done.set()
     reader.join()
     last = client.update()
-    sys.stdout.write(f"{version} publications, {killed} of them killed; {updates} updates by a real client, {len(failed)} failed\n")
+    sys.stdout.write(f"{site.kind}: {version} publications, {killed} of them killed; {updates} updates by a real client, {len(failed)} failed\n")
     for answer in failed[:3] + ([last] if last else []):
         sys.stdout.write(f"{answer}\n")
     return len(failed) + bool(last) + (f"1.{version}" not in client.seen)
@@ -103,7 +121,7 @@ class Site:
     """A repository, its keys and its incoming directory."""
 
     def __init__(self, work: str, kind: str) -> None:
-        self.root, self._incoming, self._home, self._kind = f"{work}/site", f"{work}/incoming", f"{work}/keys", kind
+        self.root, self._incoming, self._home, self.kind = f"{work}/site", f"{work}/incoming", f"{work}/keys", kind
         self._work = work
         os.mkdir(self._incoming)
         signing.create_home(self._home)
@@ -112,20 +130,20 @@ class Site:
 
     def public_key(self) -> str:
         """Where a client finds the key, as published by the first run."""
-        return f"{self.root}/project/race-archive-keyring.gpg" if self._kind == "deb" else f"{self.root}/race/RPM-GPG-KEY-race"
+        return f"{self.root}/project/race-archive-keyring.gpg" if self.kind == "deb" else f"{self.root}/race/RPM-GPG-KEY-race"
 
     def new_version(self, number: int) -> None:
         """Add version 1.<number> of the package."""
-        (self._new_deb if self._kind == "deb" else self._new_rpm)(number)
+        (self._new_deb if self.kind == "deb" else self._new_rpm)(number)
 
     def publish(self) -> None:
         """Publish what is incoming."""
         part = {"name": "race", "path": "race", "state": "present", "kind": "base", "components": {"main": [self._incoming]},
                 "packages": [self._incoming], "architectures": None, "label": None, "codename": None, "version": "", "description": "",
                 "valid_for": None, "not_automatic": None}
-        deb = self._kind == "deb"
+        deb = self.kind == "deb"
         wanted = declaration.from_parameters({
-            "path": self.root, "format": self._kind, "origin": "Race", "label": None, "codename": None,
+            "path": self.root, "format": self.kind, "origin": "Race", "label": None, "codename": None,
             "architectures": ["amd64" if deb else "x86_64"], "suites": [part] if deb else [], "repositories": [] if deb else [part],
             "key_home": self._home, "signing_keys": [self._key], "key_name": "race", "contents": True, "purge": True,
         })
