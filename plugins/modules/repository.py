@@ -147,7 +147,8 @@ options:
         type: list
         elements: str
   key_home:
-    description: GnuPG home with the signing keys, see M(egi.cmd.repository_key).
+    description:
+      - GnuPG home with the signing keys, see M(egi.cmd.repository_key). It must lie outside O(path).
     type: path
     required: true
   signing_keys:
@@ -190,7 +191,7 @@ EXAMPLES = r"""
     label: CMD-OS
     codename: cmd-os-1
     architectures: [amd64, arm64]
-    key_home: /srv/repository/keys
+    key_home: /srv/keys
     signing_keys: ["{{ archive_key.fingerprint }}"]
     key_name: cmd-os
     suites:
@@ -209,7 +210,7 @@ EXAMPLES = r"""
     path: /srv/repository/rpm
     format: rpm
     architectures: [x86_64]
-    key_home: /srv/repository/keys
+    key_home: /srv/keys
     signing_keys: ["{{ archive_key.fingerprint }}"]
     key_name: cmd-os
     repositories:
@@ -224,7 +225,7 @@ EXAMPLES = r"""
     format: deb
     origin: EGI
     architectures: [amd64]
-    key_home: /srv/repository/keys
+    key_home: /srv/keys
     signing_keys: ["{{ new_key.fingerprint }}", "{{ old_key.fingerprint }}"]
     key_name: cmd-os
     suites:
@@ -249,7 +250,7 @@ parts:
       description: How many packages it lists.
       type: int
     date:
-      description: When its metadata was published, in seconds since 1970; V(0) if it is not published yet.
+      description: When its metadata was published, in seconds since 1970; V(0) if it is not published yet. In check mode, what is published now.
       type: int
     valid_until:
       description: When clients stop trusting it, in seconds since 1970; V(0) for never.

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
@@ -114,6 +115,9 @@ def from_parameters(parameters: t.Mapping[str, t.Any]) -> Declaration:
             raise Failure(f"sign with key {key!r}", "it is no full fingerprint", "Write all 40 hexadecimal digits")
     if not keys:
         raise Failure(f"publish to {parameters['path']}", "signing_keys is empty", "Name a key; egi.cmd.repository_key makes one")
+    if (os.path.realpath(parameters["key_home"]) + os.sep).startswith(os.path.realpath(parameters["path"]) + os.sep):
+        raise Failure(f"use the keys in {parameters['key_home']}", "that is inside the repository, which the world may read",
+                      "Keep secret keys outside of what a web server shows")
     parts = [_suite(parameters, suite) for suite in parameters["suites"]] + [_repository(parameters, item) for item in parameters["repositories"]]
     names = [part.name for part in parts]
     for name in names:

@@ -60,6 +60,7 @@ def test_fingerprints_may_be_written_as_gpg_prints_them() -> None:
     (_parameters(_suite(), signing_keys=["01234567"]), "no full fingerprint"),
     (_parameters(_suite(), signing_keys=[]), "signing_keys is empty"),
     (_parameters(_suite(), key_name="a/b"), "no plain name"),
+    (_parameters(_suite(), key_home="/srv/keys"), "inside the repository"),
     (_parameters(_suite(), repositories=[{}]), "do not belong"),
     (_parameters(format="rpm", repositories=[{"path": "a/../b", "state": "present", "packages": [], "architectures": None}]), "no plain name"),
     (_parameters(format="rpm", repositories=[{"path": "/etc", "state": "present", "packages": [], "architectures": None}]), "no plain name"),

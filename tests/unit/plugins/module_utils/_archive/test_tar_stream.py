@@ -9,7 +9,7 @@ import io
 import tarfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._archive import tar_stream
@@ -18,6 +18,7 @@ from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._archive import
 _NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F, blacklist_characters="/\x7f"), min_size=1, max_size=180)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.dictionaries(_NAMES, st.binary(max_size=1500), max_size=6), st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
 def test_names_and_contents_are_those_of_tarfile(files: dict, form: int) -> None:
     """Long names, other alphabets, empty files, both formats dpkg can read."""
@@ -27,6 +28,7 @@ def test_names_and_contents_are_those_of_tarfile(files: dict, form: int) -> None
         assert seen == {member.name: archive.extractfile(member).read() for member in archive}
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.binary(min_size=512, max_size=2048))
 def test_junk_is_refused(junk: bytes) -> None:
     """Whatever it is, it is no archive and no crash."""
