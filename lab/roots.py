@@ -64,7 +64,11 @@ def host_suite() -> str:
     return codename
 
 
-def build(cache: Path, names: t.Iterable[str], say: t.Callable[[str], None] = print) -> dict[str, list[Path]]:
+def _print_now(line: str) -> None:
+    print(line, flush=True)
+
+
+def build(cache: Path, names: t.Iterable[str], say: t.Callable[[str], None] = _print_now) -> dict[str, list[Path]]:
     """Make sure the named roots exist; return for each its overlay layers, uppermost first.
 
     A root is built beside its final place and renamed there when whole, so an interrupted build is never used.
