@@ -186,7 +186,34 @@ def a_rollout_survives_kill_9_and_a_second_operator() -> None:
     assert statuses(paused, "apt1")[-1] == statuses(paused, "dnf1")[-1] == "passed"
 
 
+def a_host_lost_in_the_middle_has_not_passed() -> None:
+    """apt1 is cut off between two health checks: the wave's only host is gone, and the gate is computed all the same."""
+    sites(apt1=behind_a_cable("apt1"), rollout_health_checks=["touch /unplugged", "cloud-api --check"], rollout_packages="cloud-api")
+    before = state("dnf1")
+    code, said = rollout()
+    assert code != 0, said
+    assert "early_adopters: 0 of 1 healthy, 1 unreachable: apt1" in said, said
+    assert "Nothing was rolled back. production was not started" in said, said
+    assert statuses(records()[-1], "apt1") == ["started", "unreachable"]
+    same("dnf1", before)
+    (ROOTS["apt1"] / "unplugged").unlink()
+    sites(rollout_packages="cloud-api")
+    first = records()[-1]
+    code, said = rollout()
+    assert code == 0, said
+    assert records()[-1] == first
+
+
+def behind_a_cable(host: str) -> Host:
+    """Connection variables of a host at the end of a cable: an ssh that ends like ssh does once the host has /unplugged."""
+    ssh = WORK / "ssh"
+    ssh.write_text(f'#!/bin/sh\n[ ! -e {ROOTS[host]}/unplugged ] || exit 255\nfor last; do :; done\nexec chroot {ROOTS[host]} /bin/sh -c "$last"\n')
+    ssh.chmod(0o755)
+    return {"ansible_connection": "ssh", "ansible_ssh_executable": str(ssh), "ansible_ssh_transfer_method": "piped"}
+
+
 def a_second_rollout_changes_nothing() -> None:
+    sites()
     before = state("apt1"), state("dnf1")
     code, said = rollout()
     assert code == 0, said
@@ -252,7 +279,7 @@ def wait_until(true: t.Callable[[], bool], what: str) -> None:
 CASES = (
     the_plan_is_shown_and_nothing_changes, a_limit_cannot_get_past_the_gate, a_first_rollout_that_fails_leaves_no_trace,
     a_host_that_is_down_pauses_the_rollout, a_rollout_survives_kill_9_and_a_second_operator,
-    a_second_rollout_changes_nothing, a_hand_over_between_two_runs, a_finished_rollout_goes_back_on_request,
+    a_host_lost_in_the_middle_has_not_passed, a_second_rollout_changes_nothing, a_hand_over_between_two_runs, a_finished_rollout_goes_back_on_request,
     a_broken_update_goes_back_to_the_update_before, damage_is_named,
 )
 
