@@ -29,8 +29,8 @@ class Dnf:
         return dnf_files.render(set_name, repositories, keys)
 
     def prove(self, set_name: str, repositories: t.Sequence[Repository], files: t.Mapping[str, File],
-              scratch: str, run: Run, timeout: int) -> Proof:
+              scratch: str, run: Run, timeout: int) -> Proof:  # noqa: ARG002
         return dnf_proof.prove(set_name, repositories, files, scratch, timeout)
 
-    def view(self, run: Run, packages: t.Sequence[str]) -> View:
+    def view(self, run: Run, packages: t.Sequence[str]) -> View:  # noqa: ARG002
         return dnf_view.view(packages)

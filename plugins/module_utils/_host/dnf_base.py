@@ -113,16 +113,6 @@ def ranked(base: t.Any, packages: t.Iterable[t.Any]) -> t.List[t.Any]:
     return sorted(packages, key=functools.cmp_to_key(compare))
 
 
-def best(base: t.Any, packages: t.Iterable[t.Any]) -> t.Optional[t.Any]:
-    """Return the package that ``dnf distro-sync`` would choose, None for none."""
-    return next(iter(ranked(base, packages)), None)
-
-
 def rank(base: t.Any, package: t.Any) -> int:
     """Return the priority of the repository an available package comes from; lower wins."""
     return base.repos[package.reponame].priority
-
-
-def newest(packages: t.Iterable[t.Any]) -> t.Optional[t.Any]:
-    """Return the package with the highest version, None for none."""
-    return max(packages, key=functools.cmp_to_key(lambda one, other: one.evr_cmp(other)), default=None)

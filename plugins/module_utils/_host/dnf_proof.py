@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import typing as t
@@ -18,6 +19,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, 
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Repository
 
 _OUTRANKING = ("developer", "holdback", "overlay")
+_SECRETS = ("username", "password")
 
 # What dnf or librepo says -> what a person does. The first that matches counts.
 _REMEDIES = (
@@ -121,26 +123,13 @@ class _Proof:
     def compare_settings(self) -> None:
         """What dnf understood must be what was meant: it replaces what it cannot parse, and variables, without a word."""
         for one in self.repositories:
-            read = self.base.repos[one.name]
-            users = {user: password for _url, user, password in one.logins}
-            meant = {
-                "priority": policy.number("dnf", one),
-                "enabled": policy.is_enabled("dnf", one),
-                "gpgcheck": True,
-                "repo_gpgcheck": one.signed_metadata,
-                "excludepkgs": sorted(one.excludes),
-                "username": next(iter(users), ""),
-                "password": next(iter(users.values()), ""),
-            }
-            for option, value in meant.items():
-                found = getattr(read, option)
-                found = sorted(found) if option == "excludepkgs" else found or "" if option in ("username", "password") else found
-                if found != value:
-                    secret = option in ("username", "password")
-                    what = "something else" if secret else f"{found} and not {value}"
-                    raise Failure(f"prove repository '{one.name}'", f"dnf reads {what} as its {option}", "A $ followed by a name is a variable to dnf: avoid it there")
-            if any("$releasever" in url or "${releasever}" in url for url in one.baseurl) and "releasever" not in self.base.conf.substitutions:
-                raise Failure(f"prove repository '{one.name}'", "its baseurl has $releasever, and no installed package of this host provides system-release",
+            action = f"prove repository '{one.name}'"
+            for option, (meant, understood) in _settings(one, self.base.repos[one.name]).items():
+                if understood != meant:
+                    what = "something else" if option in _SECRETS else f"{understood} and not {meant}"
+                    raise Failure(action, f"dnf reads {what} as its {option}", "A $ followed by a name is a variable to dnf: avoid it there")
+            if "releasever" not in self.base.conf.substitutions and any(re.search(r"\$\{?releasever\b", url) for url in one.baseurl):
+                raise Failure(action, "its baseurl has $releasever, and no installed package of this host provides system-release",
                               "Install the distribution's release package, or write the release number into baseurl")
 
     def fetch(self) -> None:
@@ -188,6 +177,20 @@ class _Proof:
         """Let go of dnf; the caller removes scratch."""
         self.base.close()
         shutil.rmtree(f"{self.scratch}/persist", ignore_errors=True)
+
+
+def _settings(meant: Repository, understood: t.Any) -> t.Dict[str, t.Tuple[t.Any, t.Any]]:
+    """Return option -> (as meant, as dnf understood it)."""
+    user, password = next(((user, password) for _url, user, password in meant.logins), ("", ""))
+    return {
+        "priority": (policy.number("dnf", meant), understood.priority),
+        "enabled": (policy.is_enabled("dnf", meant), understood.enabled),
+        "gpgcheck": (True, understood.gpgcheck),
+        "repo_gpgcheck": (meant.signed_metadata, understood.repo_gpgcheck),
+        "excludepkgs": (sorted(meant.excludes), sorted(understood.excludepkgs)),
+        "username": (user, understood.username or ""),
+        "password": (password, understood.password or ""),
+    }
 
 
 def _drop_sockets(path: str) -> None:

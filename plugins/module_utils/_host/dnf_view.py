@@ -55,10 +55,11 @@ def _source(repository: t.Any) -> SourceView:
 def _package(base: t.Any, name: str) -> PackageView:
     query = base.sack.query().filter(name=name)
     available = [package for package in query.available() if dnf_base.key_of(base, package) == name and package.arch not in ("src", "nosrc")]
-    installed = dnf_base.newest(query.installed())
+    # Of a kernel several versions may be installed; packages sort by version.
+    installed = sorted(query.installed())
     ranked = dnf_base.ranked(base, available)
     return PackageView(
-        installed.evr if installed is not None else None,
+        installed[-1].evr if installed else None,
         ranked[0].evr if ranked else None,
         [VersionView(package.evr, package.reponame, package.reponame, dnf_base.rank(base, package)) for package in ranked],
     )

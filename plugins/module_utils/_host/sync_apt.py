@@ -38,6 +38,14 @@ _INSTALL_LINE = re.compile(r"Inst (?P<name>\S+)(?: \[(?P<old>[^\]]+)\])? \((?P<n
 _REMOVE_LINE = re.compile(r"(?:Remv|Purg) (?P<name>\S+) \[(?P<old>[^\]]+)\]")
 
 
+class _Installed(t.NamedTuple):
+    """What dpkg's database says of a package that is there, wholly or in part; held: why it must stay, '' when free."""
+
+    version: str
+    whole: bool
+    held: str
+
+
 class AptPackages:
     """The host's apt. run: see family.Run. wait: seconds to wait for apt's and dpkg's locks."""
 
@@ -70,7 +78,7 @@ class AptPackages:
 
     def mend(self) -> bool:
         """Run what apt itself demands after an interruption (``dpkg --configure -a``), only when dpkg left something."""
-        if not _journal() and all(whole for _version, whole, _held in self._dpkg().values()):
+        if not _journal() and all(one.whole for one in self._dpkg().values()):
             return False
         # A script that fails again is no reason to stop: what is asked for may be just the version that repairs it.
         self._patient(list(_CONFIGURE))
@@ -78,7 +86,7 @@ class AptPackages:
 
     def offered(self) -> t.List[str]:
         """Return the installed packages whose candidate comes from the set's sources."""
-        installed = [name for name, (version, _whole, _held) in self._dpkg().items() if version is not None]
+        installed = list(self._dpkg())
         if not installed:
             return []
         ours = self._ours()
@@ -95,10 +103,10 @@ class AptPackages:
         ours, foreign = self._ours(), self._foreign()
         known = {}
         for key in keys:
-            version, whole, held = dpkg.get(key, (None, True, ""))
-            policy = policies.get(key)
+            here, policy = dpkg.get(key), policies.get(key)
             offers = {one.version: origin for one in (policy.versions if policy else ()) for origin in [_origin(one, ours, foreign)] if origin}
-            known[key] = Known(version, policy.candidate if policy else None, offers, whole, held)
+            candidate = policy.candidate if policy else None
+            known[key] = Known(here.version, candidate, offers, here.whole, here.held) if here else Known(None, candidate, offers)
         return known
 
     def simulate(self, targets: Targets, action: str) -> t.List[Step]:
@@ -141,8 +149,8 @@ class AptPackages:
                               f"Wait for it to end, or raise timeout (now {self._wait} s); nothing was changed")
             time.sleep(1)
 
-    def _dpkg(self) -> t.Dict[str, t.Tuple[t.Optional[str], bool, str]]:
-        """Return package -> (version or None, whole, why held), as dpkg's own database has it."""
+    def _dpkg(self) -> t.Dict[str, _Installed]:
+        """Return every package that is installed, wholly or in part; a foreign architecture is part of its name."""
         native = self._output(["dpkg", "--print-architecture"]).strip()
         found = {}
         for line in self._output(["dpkg-query", "-W", "-f", _STATUS_FORMAT]).splitlines():
@@ -150,7 +158,7 @@ class AptPackages:
             key = name.partition(":")[0] if architecture in (native, "all") else name
             if status in _ABSENT:
                 continue
-            found[key] = (version, status in _WHOLE and flag == "ok", "apt-mark hold" if want == "hold" else "")
+            found[key] = _Installed(version, status in _WHOLE and flag == "ok", "apt-mark hold" if want == "hold" else "")
         return found
 
     def _policy(self, names: t.Sequence[str]) -> t.Dict[str, apt_policy.Policy]:
@@ -216,7 +224,7 @@ def _block(lines: t.Sequence[str], title: str) -> t.List[str]:
 
 def _complaints(err: str) -> t.List[str]:
     """Return what apt's error output says is wrong, without its warnings of no consequence."""
-    return [line[3:].strip().rstrip(".") for line in err.splitlines() if line.startswith("E: ") or line.startswith("W: Failed to fetch")]
+    return [line[3:].strip().rstrip(".") for line in err.splitlines() if line.startswith(("E: ", "W: Failed to fetch"))]
 
 
 def _reason(out: str, err: str, status: int) -> str:

@@ -64,9 +64,9 @@ class DnfPackages:
         query = self._base.sack.query()
         installed = self._by_key(query.installed())
         available = self._by_key(query.available().filter(name=[packages[0].name for packages in installed.values()]))
-        chosen = {key: dnf_base.best(self._base, available[key]) for key in installed if key in available}
+        chosen = {key: dnf_base.ranked(self._base, available[key])[0] for key in installed if key in available}
         side_by_side = self._side_by_side()
-        return [key for key, package in sorted(chosen.items()) if package.reponame in ours and key not in side_by_side]
+        return sorted(key for key, package in chosen.items() if package.reponame in ours and key not in side_by_side)
 
     def look(self, names: t.Collection[str]) -> t.Dict[str, Known]:
         """Return what rpm and dnf know; a name without architecture covers every installed architecture of it."""
@@ -93,7 +93,7 @@ class DnfPackages:
             raise Failure(action, dnf_base.reason(error), "Correct the repositories or leave out the package; nothing was changed") from error
         return sorted(self._steps(), key=lambda step: step.package)
 
-    def apply(self, targets: Targets, action: str) -> t.List[str]:
+    def apply(self, targets: Targets, action: str) -> t.List[str]:  # noqa: ARG002
         """Download, verify and install what simulate() found; rpm's complaints about scripts it does not count as failures come back."""
         import dnf
         import libdnf
@@ -188,7 +188,8 @@ class DnfPackages:
                     self._base.package_remove(package)
             else:
                 # The exact package, so that dnf neither looks at priorities again nor minds which way the version goes.
-                self._base.package_install(dnf_base.best(self._base, [package for package in available[key] if package.evr == version]))
+                same = [package for package in available[key] if package.evr == version]
+                self._base.package_install(dnf_base.ranked(self._base, same)[0])
         self._base.resolve(allow_erasing=erasing)
 
     def _steps(self) -> t.List[Step]:

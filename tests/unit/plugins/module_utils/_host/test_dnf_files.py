@@ -9,13 +9,14 @@ import configparser
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import dnf_files, policy, repository
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import HEADER
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BANDS, KINDS
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = Key("A" * 40, b"\x99\x01")
 PATH = "/etc/yum.repos.d/egi-cmd-cmd-os-1.repo"
@@ -43,7 +44,9 @@ def test_order_and_switch_of_every_kind_follow_its_band(kinds: t.List[t.Tuple[st
     assert parser.sections() == [one.name for one in repositories]
     for one in repositories:
         section = parser[one.name]
-        assert section["gpgcheck"] == "1" and section["repo_gpgcheck"] == "1" and section["skip_if_unavailable"] == "0"
+        assert section["gpgcheck"] == "1"
+        assert section["repo_gpgcheck"] == "1"
+        assert section["skip_if_unavailable"] == "0"
         assert section["enabled"] == ("0" if one.band == "proposed" else "1")
         assert section["gpgkey"] == f"file:///etc/pki/rpm-gpg/RPM-GPG-KEY-egi-cmd-cmd-os-1-{KEY.fingerprint}"
         for other in repositories:
@@ -68,12 +71,14 @@ def test_a_login_is_written_for_root_only_and_shown_to_nobody(user: str, passwor
     assert (parser["updates"]["username"], parser["updates"]["password"]) == (user, password)
     assert parser["updates"]["baseurl"] == "http://repo.example.org/el9"
     assert file.mode == 0o600
-    assert "password=***\n" in file.shown and "username=***\n" in file.shown
+    assert "password=***\n" in file.shown
+    assert "username=***\n" in file.shown
 
 
 def test_a_file_without_secrets_is_for_everybody_and_starts_with_its_owner() -> None:
     _parser, file = rendered(parsed())
-    assert file.mode == 0o644 and file.shown is None
+    assert file.mode == 0o644
+    assert file.shown is None
     assert file.content.decode().startswith(f"{HEADER}cmd-os-1\n")
 
 
@@ -81,7 +86,8 @@ def test_a_proxy_gives_its_login_apart() -> None:
     parser, file = rendered(parsed(proxy="http://robot:s3cret@proxy.example.org:3128"))
     section = parser["updates"]
     assert (section["proxy"], section["proxy_username"], section["proxy_password"]) == ("http://proxy.example.org:3128", "robot", "s3cret")
-    assert file.mode == 0o600 and "s3cret" not in file.shown
+    assert file.mode == 0o600
+    assert "s3cret" not in file.shown
 
 
 def test_lists_go_on_over_lines() -> None:

@@ -13,12 +13,13 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_record
-from ansible_collections.egi.cmd.plugins.module_utils._host.sync_plan import DOWNGRADE, INSTALL, REMOVE, UPGRADE, Known, Step, Targets
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_record
+from ansible_collections.egi.cmd.plugins.module_utils._host.sync_plan import DOWNGRADE, INSTALL, REMOVE, UPGRADE, Known, Step, Targets
 
 NAMES = ("api", "client", "library", "tools")
 NEEDS = {"api": "library", "client": "api"}
@@ -52,7 +53,7 @@ class Host:
     def look(self, names: t.Collection[str]) -> t.Dict[str, Known]:
         return {name: Known(self.installed.get(name), self.candidates.get(name), {str(number): "updates" for number in range(9)}) for name in names}
 
-    def simulate(self, targets: Targets, action: str) -> t.List[Step]:
+    def simulate(self, targets: Targets, action: str) -> t.List[Step]:  # noqa: ARG002
         wanted = dict(targets)
         for name in [name for name, version in targets.items() if version]:
             needed = NEEDS.get(name)
@@ -89,7 +90,7 @@ class Story(RuleBasedStateMachine):
                 version=st.sampled_from("15"))
     def begin(self, installed: t.Dict[str, str], cloud: t.Sequence[str], version: str) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.host = Host({**installed, **{name: version for name in cloud}}, {name: "3" for name in NAMES})
+        self.host = Host({**installed, **dict.fromkeys(cloud, version)}, dict.fromkeys(NAMES, "3"))
         self.first = dict(self.host.installed)
 
     def teardown(self) -> None:
@@ -112,7 +113,8 @@ class Story(RuleBasedStateMachine):
             assert all(self.host.installed.get(name) == "3" for name in asked if name != "*")
             assert outcome.after == {name: self.host.installed.get(name) for name in outcome.after}
             again = sync.to_latest(self.host, "r", "s", asked, False, self.folder.name)
-            assert not again.changed and not again.steps
+            assert not again.changed
+            assert not again.steps
 
     @rule(asked=PACKAGES)
     def foresee(self, asked: t.List[str]) -> None:
@@ -133,7 +135,7 @@ class Story(RuleBasedStateMachine):
     def publish(self, version: str) -> None:
         # Only once the host is as it was: a candidate that moves under a half-done run is tried in synchronise().
         if self.host.installed == self.first and version == "3":
-            self.host.candidates = {name: version for name in NAMES}
+            self.host.candidates = dict.fromkeys(NAMES, version)
 
     @invariant()
     def nothing_else_moves(self) -> None:
@@ -167,18 +169,21 @@ def test_a_record_of_another_set_is_refused(tmp_path: t.Any) -> None:
 
 
 def test_a_failure_is_written_into_the_record_with_what_is_installed(tmp_path: t.Any) -> None:
-    host = Host({"library": "1", "api": "1"}, {name: "3" for name in NAMES})
+    host = Host({"library": "1", "api": "1"}, dict.fromkeys(NAMES, "3"))
     host.fails = True
     with pytest.raises(Failure, match="a script failed"):
         sync.to_latest(host, "r", "s", ["*"], False, str(tmp_path))
     record = sync_record.load(sync_record.path_of("r", str(tmp_path)))
-    assert record and record.state == sync_record.FAILED and "a script failed" in str(record.error)
-    assert record.after == host.installed and record.before == {"library": "1", "api": "1"}
+    assert record
+    assert record.state == sync_record.FAILED
+    assert "a script failed" in str(record.error)
+    assert record.after == host.installed
+    assert record.before == {"library": "1", "api": "1"}
 
 
 def test_what_the_package_manager_did_not_do_is_noticed(tmp_path: t.Any) -> None:
     class Liar(Host):
-        def apply(self, targets: Targets, action: str) -> t.List[str]:
+        def apply(self, targets: Targets, action: str) -> t.List[str]:  # noqa: ARG002
             return []
 
     with pytest.raises(Failure, match="library is 1 instead of 3"):
@@ -186,7 +191,7 @@ def test_what_the_package_manager_did_not_do_is_noticed(tmp_path: t.Any) -> None
 
 
 def test_a_package_somebody_else_needs_by_now_stays_and_is_named(tmp_path: t.Any) -> None:
-    host = Host({}, {name: "3" for name in NAMES})
+    host = Host({}, dict.fromkeys(NAMES, "3"))
     sync.to_latest(host, "r", "s", ["library"], False, str(tmp_path))
     host.installed["api"] = "3"
     with pytest.raises(Failure, match="api 3 would be removed"):

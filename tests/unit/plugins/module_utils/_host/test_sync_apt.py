@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.egi.cmd.plugins.module_utils._host import apt_policy, sync_apt
 
 SOURCES = """\
@@ -51,7 +52,8 @@ def test_sources_have_priority_and_release_fields_even_with_commas_in_them() -> 
     odd = "http://repo.demo.example/odd/apt odd/main/extra i386 Packages"
     assert found[holdback] == (1300, {"o": "EGI", "a": "cmd-os-1-holdback", "n": "base1", "l": "CMD-OS", "c": "main", "b": "amd64"})
     assert found[odd][0] == -10
-    assert found[odd][1]["a"] == "odd" and found[odd][1]["o"] == "Example, Inc."
+    assert found[odd][1]["a"] == "odd"
+    assert found[odd][1]["o"] == "Example, Inc."
     assert [words for words in found if apt_policy.Source.read(words)] == [holdback, odd]
 
 
@@ -59,7 +61,8 @@ def test_a_policy_has_every_version_with_every_source() -> None:
     found = apt_policy.packages(POLICY)
     api = found["cloud-api"]
     assert (api.installed, api.candidate) == ("1:2.5-1", "2.2-1~e1+cmd1")
-    assert [(one.version, one.priority, len(one.sources)) for one in api.versions] == [("1:2.5-1", 500, 2), ("2.2-1~e1+cmd1", 1200, 1), ("2.1-1~e1+cmd1", -1, 1)]
+    assert [(one.version, one.priority, len(one.sources)) for one in api.versions] == [
+        ("1:2.5-1", 500, 2), ("2.2-1~e1+cmd1", 1200, 1), ("2.1-1~e1+cmd1", -1, 1)]
     assert api.versions[0].sources[1] == (100, apt_policy.STATUS_FILE)
     assert found["libcloud:i386"] == apt_policy.Policy(None, None, ())
     assert apt_policy.packages("") == {}
@@ -109,7 +112,8 @@ def test_targets_become_words_that_name_exact_versions() -> None:
 @pytest.mark.parametrize("out, err, words", [
     ("Setting up x (1) ...\n", "boom\ndpkg: error processing package x (--configure):\nErrors were encountered while processing:\n x\n y\n"
      "E: Sub-process /usr/bin/dpkg returned an error code (1)\n", ["x, y could not be set up", "boom"]),
-    ("The following packages have unmet dependencies:\n x : Depends: y (>= 2) but 1 is to be installed\n", "E: Unable to correct problems, you have held broken packages.\n",
+    ("The following packages have unmet dependencies:\n x : Depends: y (>= 2) but 1 is to be installed\n",
+     "E: Unable to correct problems, you have held broken packages.\n",
      ["x : Depends: y (>= 2)", "held broken packages"]),
     ("", "E: Failed to fetch http://a.example/x.deb  404  Not Found\n", ["Failed to fetch http://a.example/x.deb"]),
     ("", "", ["it ended with 100"]),

@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import sync_plan
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_plan import DOWNGRADE, INSTALL, REMOVE, UPGRADE, Known, Step
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAMES = st.sampled_from([f"pkg-{letter}" for letter in "abcdef"])
 VERSIONS = st.sampled_from(["1.0-1", "1.1-1", "2.0-1~cmd1", "2.0-1"])

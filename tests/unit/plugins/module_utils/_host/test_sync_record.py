@@ -11,11 +11,12 @@ import pathlib
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import sync_record
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_record import Record
-from hypothesis import given
-from hypothesis import strategies as st
 
 VERSIONS = st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.text(max_size=8), max_size=4)
 
@@ -42,8 +43,8 @@ def test_a_second_plan_keeps_what_was_first_seen(record: Record, first: t.Dict[s
     assert set(twice.touched) <= set(twice.before)
 
 
-@given(st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner))
-       .map(json.dumps))
+@given(st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+                                lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)).map(json.dumps))
 def test_anything_else_is_refused_naming_the_file(text: str) -> None:
     with pytest.raises(Failure, match="records/wave-1.json"):
         sync_record.parse(text, "records/wave-1.json")
