@@ -42,6 +42,15 @@ def load(directory: str, rollout: str) -> record.Rollout:
     return found
 
 
+def load_plan(directory: str, rollout: str) -> Plan:
+    """Return a rollout's plan, which is the first line of its record; the rest, which may be long, is not read."""
+    path = path_of(directory, rollout)
+    found = record.fold(_first_line(path), path)
+    if found is None:
+        raise Failure(f"read the rollout record {path}", "it is empty", "Start the rollout again")
+    return found.plan
+
+
 def newest(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
     """Return the newest rollout of the same plan; None if there is none."""
     for path in _paths(directory):
@@ -79,14 +88,22 @@ def append(directory: str, rollout: str, events: t.Sequence[record.Event], now: 
     path = path_of(directory, rollout)
     fresh = not os.path.exists(path)
     with open(path, "a+b") as file:
-        file.seek(0)
-        text = file.read()
-        file.truncate(text.rfind(b"\n") + 1)
+        _cut_torn_line(file)
         file.write("".join(record.line(event, now) for event in events).encode())
         file.flush()
         os.fsync(file.fileno())
     if fresh:
         _sync_directory(directory)
+
+
+def _cut_torn_line(file: t.BinaryIO) -> None:
+    """Remove what stands behind the last line end; reads the file only if there is something."""
+    end = file.seek(0, os.SEEK_END)
+    if end:
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _sync_directory(directory: str) -> None:
@@ -104,12 +121,25 @@ def _paths(directory: str) -> t.List[str]:
     except FileNotFoundError:
         return []
     paths = [os.path.join(directory, name) for name in names]
-    return sorted(paths, key=lambda path: (record.opened_at(_text(path)), len(path), path), reverse=True)
+    return sorted(paths, key=lambda path: (record.opened_at(_first_line(path)), len(path), path), reverse=True)
+
+
+def _first_line(path: str) -> str:
+    with _opened(path) as file:
+        return file.readline()
 
 
 def _text(path: str) -> str:
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> t.Iterator[t.TextIO]:
+    """Open a record to read; what is not UTF-8 is kept, so that the reader can name its line. Line ends are not touched."""
     try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", errors="surrogateescape")
+        file = open(path, encoding="utf-8", errors="surrogateescape", newline="\n")  # noqa: SIM115
     except FileNotFoundError:
         raise Failure(f"read the rollout record {path}", "there is no such file", "Start the rollout again") from None
+    with file:
+        yield file

@@ -17,6 +17,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan,
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import Rollout, gate_event, host_event
 
 Answer = t.Dict[str, t.Any]
+# A host with more packages is one row in the table behind a wave; the record has them all.
+_MOST_PACKAGES = 8
 
 
 def preview(plan: Plan, name: str) -> Answer:
@@ -69,7 +71,7 @@ def note(directory: str, rollout_name: str, name: str, host: str, status: str, n
     """Record what became of a host; return the record's file. write: false in check mode, where nothing is recorded."""
     if write:
         with journal.locked(directory):
-            wave = journal.load(directory, rollout_name).plan.wave(name)
+            wave = journal.load_plan(directory, rollout_name).wave(name)
             if host not in wave.hosts:
                 raise Failure(f"record host '{host}'", f"it is not in wave '{name}' of {rollout_name}")
             journal.append(directory, rollout_name, [host_event(name, host, status, **details)], now)
@@ -138,7 +140,7 @@ def _answer(directory: str, rollout: Rollout, wave: Wave, phase: str, hosts: t.L
         "wave": wave.name, "record": rollout.name, "stop": False, "path": journal.path_of(directory, rollout.name), "phase": phase,
         "hosts": hosts, "previous": {host: rollout.hosts[host].previous or {} for host in hosts},
         "verdict": rollout.outcome(wave).verdict.value, "message": _message(rollout, wave),
-        "table": table.lines(table.result_rows(rollout), table.RESULT_COLUMNS),
+        "table": table.lines(table.result_rows(rollout, _MOST_PACKAGES), table.RESULT_COLUMNS),
     }
 
 

@@ -19,13 +19,19 @@ PLAN_COLUMNS = ("order", "wave", "host", "release", "packages", "opt-in", "gate"
 _NOTHING = "-"
 
 
-def result_rows(rollout: Rollout) -> t.List[Row]:
-    """Return one row for each package the rollout set on each host, in the order of the plan."""
+def result_rows(rollout: Rollout, most: t.Optional[int] = None) -> t.List[Row]:
+    """Return one row for each package the rollout set on each host, in the order of the plan.
+
+    most: a host with more packages than that gets one row that says how many.
+    """
     rows = []
     for wave in rollout.plan.waves:
         for host in wave.hosts:
             record = rollout.hosts[host]
-            for package in record.packages or [{}]:
+            packages = record.packages or [{}]
+            if most is not None and len(packages) > most:
+                packages = [{"name": f"{len(packages)} packages"}]
+            for package in packages:
                 rows.append({
                     "host": host, "wave": wave.name, "release": rollout.plan.release,
                     "package": package.get("name", ""), "version": package.get("version", ""),

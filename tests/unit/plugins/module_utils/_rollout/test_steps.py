@@ -267,6 +267,12 @@ def test_the_table_is_made_from_the_record_alone(site: Site) -> None:
     ]
 
 
+def test_a_host_with_many_packages_is_one_row(site: Site) -> None:
+    site.admit("early_adopters")
+    site.note("passed", "a", packages=[{"name": f"p{number}", "version": "1", "origin": "o"} for number in range(9)])
+    assert site.judge("early_adopters")["table"][1] == "a     early_adopters  cmd-os-1  9 packages  -        -       passed"
+
+
 def test_a_process_is_known_by_more_than_its_number() -> None:
     here = this_run(os.getpid(), "alice")
     assert alive(here) is True
