@@ -74,7 +74,8 @@ def ask(run: Run, packages: t.Sequence[str], options: t.Sequence[str] = (), envi
     """Return what ``apt-cache policy`` prints. Raises Failure with apt's own complaint."""
     status, out, err = run(["apt-cache", *options, "policy", "--", *packages], {**ENVIRONMENT, **(environment or {})})
     if status:
-        raise Failure("ask apt for its priorities", complaint(err), "Repair it, in /etc/apt/preferences or /etc/apt/preferences.d if it is about a pin; 'apt-cache policy' shows it too")
+        raise Failure("ask apt for its priorities", complaint(err),
+                      "Repair it, in /etc/apt/preferences or /etc/apt/preferences.d if it is about a pin; 'apt-cache policy' shows it too")
     return out
 
 

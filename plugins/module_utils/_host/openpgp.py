@@ -58,6 +58,8 @@ def armored(packets: bytes) -> str:
 
 def _dearmored(data: bytes) -> bytes:
     """Return the binary form; several armored blocks in one file are joined, binary data is returned as it is."""
+    if data[:1] >= b"\x80":  # every packet starts with this bit, and no text does
+        return data
     blocks = _ARMOR.findall(data)
     if not blocks:
         if b"-----BEGIN PGP" in data:

@@ -201,10 +201,17 @@ def _stage(entry: t.Mapping[str, t.Any], operation: Operation) -> None:
         _write(entry["staged"], operation.file.content, operation.file.mode)
     elif isinstance(operation, Move):
         if os.path.isdir(operation.staged):
-            shutil.copytree(operation.staged, entry["staged"], symlinks=True)
+            _copy_tree(operation.staged, entry["staged"])
         else:
             # A copy, never a link: rename(2) does nothing when both names are one file.
             shutil.copy2(operation.staged, entry["staged"])
+
+
+def _copy_tree(source: str, target: str) -> None:
+    try:
+        shutil.copytree(source, target, symlinks=True)
+    except shutil.Error as error:  # a list of (source, target, reason)
+        raise Failure(f"copy {source}", str(error.args[0][0][2]), "Check free space and permissions") from None
 
 
 def _switch(entry: t.Mapping[str, t.Any]) -> None:
@@ -223,7 +230,7 @@ def _is_directory(path: str) -> bool:
 
 
 def _sync_directories(paths: t.Iterable[str]) -> None:
-    for directory in sorted({os.path.dirname(path) for path in paths}):
+    for directory in sorted({os.path.dirname(path) for path in paths if os.path.isdir(os.path.dirname(path))}):
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -280,7 +287,7 @@ def _delete(path: str) -> None:
     """Remove a file, a link or a directory tree; nothing there is as good."""
     try:
         mode = os.lstat(path).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISDIR(mode):
         shutil.rmtree(path)

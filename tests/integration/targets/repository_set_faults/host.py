@@ -24,12 +24,12 @@ class Host:
     def call(self, arguments: t.Mapping[str, t.Any], *flags: str) -> t.Tuple[t.Dict[str, t.Any], str]:
         """Run egi.cmd.repository_set; return its result and everything that was printed."""
         command = ["ansible", self.name, "-i", self.inventory, "-m", "egi.cmd.repository_set", "-a", json.dumps(arguments), *flags]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         result = json.loads(done.stdout[done.stdout.index("=> {") + 3:])
         result["failed"] = done.returncode != 0
         return result, done.stdout + done.stderr
 
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a program on the host."""
         return subprocess.run(["chroot", str(self.root), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import typing as t
 
+from fingerprint import fingerprint
+
 from ansible_collections.egi.cmd.plugins.module_utils._host import change, generations, repository, transaction
 from ansible_collections.egi.cmd.plugins.module_utils._host.apt import Apt
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import Proof
-from fingerprint import fingerprint
 
 _CHANGES = ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
 _STAGED = "/tmp/staged"
@@ -53,7 +54,7 @@ class Wish:
 
 
 def run(argv: t.Sequence[str], environment: t.Mapping[str, str]) -> t.Tuple[int, str, str]:
-    done = subprocess.run(argv, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(argv, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -108,7 +109,8 @@ def main() -> int:
         transaction.heal(generations.BASE)
         now = seen()
         changed = [path for path in {*now, *before} if now.get(path) != before.get(path) and now != after]
-        print(f"step {step}: {'as before' if now == before else 'as wanted'}{'' if unhealed == now else ', healed'}" if not changed else f"WRONG {step}: {changed}")
+        outcome = "as before" if now == before else "as wanted"
+        print(f"WRONG {step}: {changed}" if changed else f"step {step}: {outcome}{'' if unhealed == now else ', healed'}")
         wrong += bool(changed)
         live.apply()
         step += 1

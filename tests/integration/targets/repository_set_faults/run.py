@@ -84,7 +84,8 @@ def key_faults(have: Archives) -> t.Iterator[Fault]:
     yield Fault("a key nobody named", with_key(content=have.key + have.other_key, fingerprint=have.fingerprint), [who, have.other_fingerprint, "List every"])
     yield Fault("a key's URL that is not there", with_key(url=f"{URI}/nothing.asc", fingerprint=have.other_fingerprint), [who, "/nothing.asc", "404"])
     yield Fault("a key's URL without a fingerprint", with_key(url=f"{URI}/key.asc"), [f"repositories[1] ({who})", "fingerprint"])
-    yield Fault("a key's server that is not there", with_key(url="http://127.0.0.1:9/key.asc", fingerprint=have.other_fingerprint), [who, "127.0.0.1:9", "refused"])
+    yield Fault("a key's server that is not there", with_key(url="http://127.0.0.1:9/key.asc", fingerprint=have.other_fingerprint),
+                [who, "127.0.0.1:9", "refused"])
     yield Fault("a key file that is not there", with_key(file="/root/nothing.asc"), [who, "/root/nothing.asc", "No such file"])
     yield Fault("no key at all", have.wish(have.repository("good-updates", keys=[])), [f"repositories[1] ({who})", "nothing unsigned"])
 
@@ -95,7 +96,8 @@ def repository_faults(have: Archives) -> t.Iterator[Fault]:
 
     yield Fault("signed by another key", plus("strange-key"), ["'faults-strange-key'", "NO_PUBKEY", "another key"])
     yield Fault("a suite that is not there", plus("nothing"), ["'faults-nothing'", "404", "suite"])
-    yield Fault("a component that is not there", plus("good-updates", components=["main", "nothing"]), ["'faults-good-updates'", "'nothing'", "Correct components"])
+    yield Fault("a component that is not there", plus("good-updates", components=["main", "nothing"]),
+                ["'faults-good-updates'", "'nothing'", "Correct components"])
     yield Fault("an expired Release file", plus("expired"), ["'faults-expired'", "expired", "Valid-Until"])
     yield Fault("an unsigned repository", plus("unsigned"), ["'faults-unsigned'", "not signed", "nothing unsigned"])
     yield Fault("an index that was tampered with", plus("tampered"), ["'faults-tampered'", "sync it again"])
@@ -119,7 +121,8 @@ def order_faults(have: Archives) -> t.Iterator[Fault]:
     yield Fault("a holdback level with the overlay", {**ranked(kind="holdback", priority=1250), "repositories": [
         have.repository(priority=1250), have.repository("good-updates", kind="holdback", priority=1250)]},
         ["'faults-good-updates'", "does not outrank", "'faults-good'"])
-    yield Fault("the distribution above the overlay", have.wish({**extra, "band": "distribution", "priority": 1300}), ["'faults-good-updates'", "outside band distribution"])
+    yield Fault("the distribution above the overlay", have.wish({**extra, "band": "distribution", "priority": 1300}),
+                ["'faults-good-updates'", "outside band distribution"])
 
 
 def host_faults(have: Archives, host: Host) -> t.Iterator[Fault]:
@@ -133,13 +136,15 @@ def host_faults(have: Archives, host: Host) -> t.Iterator[Fault]:
     source = f"deb [signed-by=/etc/apt/keyrings/site.gpg] {URI} {{}} main\n".format
     yield Fault("a pin of somebody else's before ours", wish, ["'faults-good-updates'", "700 and not 1200", "preferences.d"],
                 there(pins, pin(package="*", release="a=good-updates", priority=700)))
-    yield Fault("a pin for one package against ours", wish, ["'faults-good", "cloud-api", "grep"], there(pins, pin(package="cloud-api", release="o=EGI", priority=-1)))
+    yield Fault("a pin for one package against ours", wish, ["'faults-good", "cloud-api", "grep"],
+                there(pins, pin(package="cloud-api", release="o=EGI", priority=-1)))
     yield Fault("a default release of ours", wish, ["'faults-good-updates'", "990 and not 1200", "Default-Release"],
                 there("/etc/apt/apt.conf.d/00site", 'APT::Default-Release "good-updates";\n'))
     yield Fault("a repository of somebody else's above ours", wish, ["someone-else", "2000", "'faults-good"], lambda: _foreign(host, have, source, pin))
     yield Fault("a repository that is configured already", wish, ["'faults-good-updates'", "/etc/apt/sources.list.d/site.list", "already configured"],
                 there("/etc/apt/sources.list.d/site.list", source("good-updates")))
-    yield Fault("preferences that are broken already", wish, ["/etc/apt/preferences.d", "Repair", "pin"], there(pins, pin(package="*", release="a=x", priority=0)))
+    yield Fault("preferences that are broken already", wish, ["/etc/apt/preferences.d", "Repair", "pin"],
+                there(pins, pin(package="*", release="a=x", priority=0)))
     yield Fault("sources that are broken already", wish, ["/etc/apt/sources.list.d/site.list", "already broken"],
                 there("/etc/apt/sources.list.d/site.list", "deb nonsense\n"))
     other = {**have.wish(have.repository("good-updates")), "name": "other"}
