@@ -26,7 +26,7 @@ options:
       - A list of commands, or of mappings with one of C(command), C(url), C(port), C(service).
       - Further keys are C(name), C(rc) (expected from a command, 0), C(status) (expected from a URL, 200), C(retries) (0),
         C(delay) (5) and C(timeout) (30), the last two in seconds.
-      - A single command as text; empty text or null for none.
+      - Commands in one text, one a line, or the list as JSON; empty text or null for none.
     type: raw
     required: true
 """

@@ -28,7 +28,7 @@ options:
     description:
       - The waves, a list of mappings with C(name), C(hosts) (groups or hosts; the group called like the wave if not given),
         C(min_passed) (all that may not fail), C(max_failed) (0) and C(opt_in) (repository kinds such as V(proposed)).
-      - Or names of groups, as a list or in one text separated by commas.
+      - Or names of groups, as a list or in one text separated by commas, or the list as JSON.
       - If not given, V(early_adopters,production).
     type: raw
     required: true

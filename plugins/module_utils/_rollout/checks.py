@@ -12,6 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import from_json
 
 Check = t.Dict[str, t.Any]
 KINDS = ("command", "url", "port", "service")
@@ -26,12 +27,15 @@ _KIND_OF_TASK = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
 def checks_of(given: t.Any) -> t.List[Check]:
     """Return checks with every key filled in: name, kind, command, url, port, service and the numbers of _DEFAULTS.
 
-    given: list of mappings with one of KINDS, or of commands; a single command as text; nothing as None or "".
-    Raise Failure naming the check that is wrong.
+    given: list of mappings with one of KINDS, or of commands; the same as JSON, or one command a line; nothing as
+    None or "". Raise Failure naming the check that is wrong.
     """
-    if given is None or given == "":
+    listed = from_json(given)
+    if isinstance(listed, str):
+        listed = [line.strip() for line in listed.splitlines() if line.strip()]
+    if listed is None:
         return []
-    listed = [given] if isinstance(given, (str, t.Mapping)) else given
+    listed = [listed] if isinstance(listed, t.Mapping) else listed
     if not isinstance(listed, t.Sequence):
         raise Failure("read the health checks", "they are neither a list nor a command", "Write a list of commands")
     return [_check(number, one) for number, one in enumerate(listed, 1)]

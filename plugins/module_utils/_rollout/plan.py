@@ -116,6 +116,16 @@ def release_name(release: t.Any) -> str:
     return re.sub(r"\.ya?ml$", "", os.path.basename(release.strip()))
 
 
+def from_json(given: t.Any) -> t.Any:
+    """Return the list that a text holds as JSON, anything else as it is: a survey has no other way to give a list."""
+    if isinstance(given, str) and given.lstrip().startswith("["):
+        try:
+            return json.loads(given)
+        except ValueError:
+            return given
+    return given
+
+
 def names(given: t.Any) -> t.Tuple[str, ...]:
     """Return a list, or names in one text separated by commas or white space, as a tuple; nothing given as ()."""
     if given is None:
@@ -128,6 +138,9 @@ def names(given: t.Any) -> t.Tuple[str, ...]:
 
 
 def _wave_list(waves: t.Any) -> t.Sequence[t.Any]:
+    waves = from_json(waves)
+    if isinstance(waves, str) and "{" in waves:
+        raise Failure(_ACTION, "rollout_waves is a text that is neither names of groups nor JSON", "Write a list, as YAML or as JSON")
     if waves is None or isinstance(waves, str):
         return names(waves) or names(DEFAULT_WAVES)
     if isinstance(waves, t.Sequence):

@@ -17,7 +17,12 @@ def test_a_command_however_it_is_written(given: object) -> None:
     assert (check["kind"], check["command"], check["name"], check["rc"]) == ("command", "cloud-api --check", "cloud-api --check", 0)
 
 
-@pytest.mark.parametrize("given", [None, "", []])
+@pytest.mark.parametrize("given", ["cloud-api --check\n\n  [ -e /etc/cloud ]\n", '["cloud-api --check", {"command": "[ -e /etc/cloud ]"}]'])
+def test_what_a_survey_can_give(given: str) -> None:
+    assert [one["command"] for one in checks_of(given)] == ["cloud-api --check", "[ -e /etc/cloud ]"]
+
+
+@pytest.mark.parametrize("given", [None, "", [], " \n", "[]"])
 def test_no_checks(given: object) -> None:
     assert checks_of(given) == []
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -27,6 +29,11 @@ def test_the_usual_two_waves_however_they_are_written(blank: object) -> None:
     assert shape(plan_of(blank, GROUPS, "cmd-os-1")) == [
         ("early_adopters", ["ea2", "ea1"], 2, 0), ("production", ["web1", "web2", "db1"], 3, 0),
     ]
+
+
+def test_waves_as_a_survey_gives_them() -> None:
+    waves = [{"name": "w", "hosts": ["web"], "max_failed": 1}, "early_adopters"]
+    assert plan_of(json.dumps(waves), GROUPS, "r") == plan_of(waves, GROUPS, "r")
 
 
 def test_every_way_to_leave_a_field_blank_gives_one_plan() -> None:
@@ -56,6 +63,7 @@ def test_gate_numbers(gate: dict[str, object], expected: tuple[int, int]) -> Non
     ([{"name": "w", "hosts": ["web", "typo"]}], "wave 'w' names 'typo'"),
     ([{"hosts": ["web"]}], "wave 1 has no name"),
     ([17], "wave 1 has no name"),
+    ('[{"name": "web"}', "neither names of groups nor JSON"), ('{"name": "web"}', "neither names of groups nor JSON"),
     (17, "rollout_waves is neither a list nor a text"),
     ({"name": "web"}, "rollout_waves is neither a list nor a text"),
     ([{"name": "w", "hosts": ["web"], "hots": 1}], "unknown key 'hots'"),
