@@ -31,8 +31,11 @@ class Packages(t.Protocol):
     def refresh(self, required: bool) -> None:
         """Fetch the index of the set's repositories; required=False goes on with what there is when that fails."""
 
-    def mend(self) -> bool:
-        """Finish what an interrupted run of the package manager left half done; return whether anything was."""
+    def mend(self, broken: t.Collection[str]) -> bool:
+        """Finish what an interrupted run of the package manager left half done; return whether there was anything.
+
+        broken: the packages in question that are not whole.
+        """
 
     def offered(self) -> t.List[str]:
         """Return the installed packages whose candidate comes from the set."""
@@ -67,11 +70,10 @@ def to_latest(packages: Packages, record_id: str, set_name: str, asked: t.Sequen
     path = sync_record.path_of(record_id, directory)
     record = _record_for(path, record_id, set_name, packages.family)
     packages.require_set()
-    mended = not dry and packages.mend()
     packages.refresh(required=True)
-    named = packages.look([name for name in asked if name != EVERYTHING])
-    known = {**packages.look(packages.offered()), **named} if EVERYTHING in asked else named
-    targets = sync_plan.latest(known, list(named), set_name)
+    names = [name for name in asked if name != EVERYTHING]
+    known, mended = _looked_at(packages, [*names, *(packages.offered() if EVERYTHING in asked else [])], dry)
+    targets = sync_plan.latest(known, list(packages.look(names)), set_name)
     held = {name: one.held for name, one in known.items() if one.held}
     outcome = _reach(packages, path, record, known, targets, f"bring packages to repository set '{set_name}'", sync_record.APPLIED, dry)
     return _with(outcome, changed=outcome.changed or mended, held=held)
@@ -87,13 +89,19 @@ def to_restored(packages: Packages, record_id: str, set_name: str, dry: bool, di
     if record is None or record.state == sync_record.RESTORED:
         return Outcome(False, record.state if record else None, before=dict(record.before) if record else {}, after=dict(record.after) if record else {})
     _same_set(record, set_name, path)
-    mended = not dry and packages.mend()
     packages.refresh(required=False)
-    found = packages.look(record.touched)
+    found, mended = _looked_at(packages, record.touched, dry)
     known = {name: found[name] for name in record.touched}
     targets = sync_plan.restored(record.before, record.touched, known, record_id)
     outcome = _reach(packages, path, record, known, targets, f"go back to record '{record_id}'", sync_record.RESTORED, dry)
     return _with(outcome, changed=outcome.changed or mended)
+
+
+def _looked_at(packages: Packages, names: t.Collection[str], dry: bool) -> t.Tuple[t.Dict[str, Known], bool]:
+    """Return what is known of the packages once nothing of them is half done, and whether that had to be mended."""
+    known = packages.look(names)
+    mended = not dry and packages.mend([name for name, one in known.items() if not one.whole])
+    return (packages.look(names) if mended else known), mended
 
 
 def _record_for(path: str, record_id: str, set_name: str, family: str) -> Record:

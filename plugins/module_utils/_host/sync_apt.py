@@ -76,9 +76,9 @@ class AptPackages:
             raise Failure(f"fetch the index of repository set '{self._set}'", "; ".join(_complaints(err)) or f"apt-get update ended with {status}",
                           "Check that the repositories answer, then run this again")
 
-    def mend(self) -> bool:
+    def mend(self, broken: t.Collection[str]) -> bool:
         """Run what apt itself demands after an interruption (``dpkg --configure -a``), only when dpkg left something."""
-        if not _journal() and all(one.whole for one in self._dpkg().values()):
+        if not broken and not _journal():
             return False
         # A script that fails again is no reason to stop: what is asked for may be just the version that repairs it.
         self._patient(list(_CONFIGURE))

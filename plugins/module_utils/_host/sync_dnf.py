@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import time
 import typing as t
@@ -54,13 +53,34 @@ class DnfPackages:
         self._tolerant = not required
         self._opened = None
 
-    def mend(self) -> bool:
-        """Return False: an rpm transaction that was interrupted leaves nothing that has to be finished first."""
-        return False
+    def mend(self, broken: t.Collection[str]) -> bool:
+        """Erase the older versions of packages that are there twice: what the interrupted transaction had left to do.
+
+        rpm installs all new versions before it erases the old ones, so the files on the disk are the newest version's.
+        """
+        if not broken:
+            return False
+        import dnf
+
+        base = self._load_installed()
+        try:
+            installed = self._by_key(base.sack.query().installed().filter(name=_names(broken)))
+            for key in broken:
+                for package in sorted(installed[key])[:-1]:
+                    base.package_remove(package)
+            base.resolve()
+            self._patient(base.do_transaction)
+        except dnf.exceptions.Error as error:
+            raise Failure(f"finish what an interrupted dnf left of {', '.join(sorted(broken))}", dnf_base.reason(error),
+                          "Run 'dnf remove --duplicates' on the host") from error
+        finally:
+            base.close()
+        self._patient(self._base.fill_sack)
+        return True
 
     def offered(self) -> t.List[str]:
         """Return the installed packages whose candidate comes from the set; never those kept in several versions."""
-        ours = self._ours()
+        ours = self._ours(self._base)
         query = self._base.sack.query()
         installed = self._by_key(query.installed())
         available = self._by_key(query.available().filter(name=[packages[0].name for packages in installed.values()]))
@@ -129,7 +149,7 @@ class DnfPackages:
         base.conf.install_weak_deps = False
         for repository in base.repos.iter_enabled():
             repository.skip_if_unavailable = self._tolerant or repository.skip_if_unavailable
-        for name in self._ours():
+        for name in self._ours(base):
             base.repos[name].metadata_expire = 0
             base.repos[name].skip_if_unavailable = self._tolerant
         try:
@@ -151,11 +171,9 @@ class DnfPackages:
             self._opened.close()
             self._opened = None
 
-    def _ours(self) -> t.List[str]:
+    def _ours(self, base: t.Any) -> t.List[str]:
         """Return the enabled repositories of the set; nothing when the set is not configured."""
-        parser = configparser.ConfigParser(interpolation=None)
-        parser.read(self._repo_file, encoding="utf-8")
-        return [name for name in parser.sections() if parser.getboolean(name, "enabled", fallback=True)]
+        return [one.id for one in base.repos.iter_enabled() if one.repofile == self._repo_file]
 
     def _by_key(self, packages: t.Iterable[t.Any]) -> t.Dict[str, t.List[t.Any]]:
         found: t.Dict[str, t.List[t.Any]] = {}
@@ -171,9 +189,10 @@ class DnfPackages:
     def _known(self, installed: t.Sequence[t.Any], available: t.Sequence[t.Any], side_by_side: bool) -> Known:
         ranked = dnf_base.ranked(self._base, available)
         return Known(
-            installed=installed[0].evr if installed else None,
+            installed=sorted(installed)[-1].evr if installed else None,
             candidate=ranked[0].evr if ranked else None,
             offers={package.evr: package.reponame for package in reversed(ranked)},
+            whole=side_by_side or len(installed) < 2,
             held="dnf keeps several versions of it side by side (installonlypkgs)" if side_by_side else "",
         )
 

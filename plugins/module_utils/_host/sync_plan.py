@@ -71,17 +71,17 @@ def latest(known: t.Mapping[str, Known], named: t.Collection[str], set_name: str
     if unknown:
         raise Failure(action, f"no enabled repository of this host offers {', '.join(unknown)}",
                       f"Check the spelling, and that set '{set_name}' has a repository with it")
-    held = sorted(name for name in named if known[name].held and known[name].differs(known[name].candidate))
-    if held:
-        raise Failure(action, "; ".join(f"{name} is held ({known[name].held})" for name in held), "Release the hold, or do not name the package")
+    _refuse_held({name: known[name] for name in named if known[name].differs(known[name].candidate)}, action, "Release the hold, or do not name the package")
     return {name: one.candidate for name, one in known.items() if one.candidate is not None and not one.held and one.differs(one.candidate)}
 
 
 def restored(before: t.Mapping[str, t.Optional[str]], touched: t.Iterable[str], known: t.Mapping[str, Known], record: str) -> Targets:
     """Return the targets that undo a record: its packages back to the versions it found.
 
-    Raises Failure, before anything is touched, naming every version that no configured repository offers any more.
+    Raises Failure, before anything is touched, naming every version that no configured repository offers any more, or
+    else every package that the administrator holds by now.
     """
+    action = f"go back to record '{record}'"
     targets: Targets = {}
     gone = []
     for name in sorted(touched):
@@ -92,9 +92,16 @@ def restored(before: t.Mapping[str, t.Optional[str]], touched: t.Iterable[str], 
             gone.append(f"{name} {version}")
         targets[name] = version
     if gone:
-        raise Failure(f"go back to record '{record}'", f"no enabled repository of this host offers {', '.join(gone)} any more",
+        raise Failure(action, f"no enabled repository of this host offers {', '.join(gone)} any more",
                       "Configure a repository or snapshot that has it, then run this again; nothing was changed")
+    _refuse_held({name: known[name] for name in targets}, action, "Release the hold, then run this again; nothing was changed")
     return targets
+
+
+def _refuse_held(known: t.Mapping[str, Known], action: str, remedy: str) -> None:
+    held = sorted(name for name, one in known.items() if one.held)
+    if held:
+        raise Failure(action, "; ".join(f"{name} is held ({known[name].held})" for name in held), remedy)
 
 
 def check(steps: t.Sequence[Step], targets: Targets, action: str, asked: t.Collection[str]) -> None:

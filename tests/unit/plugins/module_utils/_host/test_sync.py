@@ -44,7 +44,8 @@ class Host:
 
     def refresh(self, required: bool) -> None: ...
 
-    def mend(self) -> bool:
+    def mend(self, broken: t.Collection[str]) -> bool:
+        assert not broken
         return False
 
     def offered(self) -> t.List[str]:
