@@ -62,7 +62,10 @@ class Host:
         for part in ("upper", "work", "root"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)
         lower = ":".join(str(layer) for layer in layers)
-        options = f"lowerdir={lower},upperdir={self.directory}/upper,workdir={self.directory}/work"
+        # volatile: nobody wants a throw-away host back after a power cut, so nothing waits for the disk. The kernel marks
+        # such a work directory against reuse after a crash; what an ended session left is whole.
+        shutil.rmtree(self.directory / "work/work/incompat", ignore_errors=True)
+        options = f"lowerdir={lower},upperdir={self.directory}/upper,workdir={self.directory}/work,volatile"
         _mount("-t", "overlay", "overlay", "-o", options, str(self.root))
         _mount("-t", "proc", "proc", str(self.root / "proc"))
         if fresh:

@@ -149,7 +149,7 @@ def _build_base(target: Path) -> None:
     sources = _machine_sources() or _one_line_sources()
     command = ["mmdebstrap", "--variant=apt", "--mode=root", f"--include={','.join(_BASE_PACKAGES)}"]
     command += [f"--aptopt={option}" for option in [*_apt_options(), 'Acquire::Languages "none";']]
-    command += [f"--dpkgopt={option}" for option in _NO_DOCUMENTATION]
+    command += [f"--dpkgopt={option}" for option in (*_NO_DOCUMENTATION, "force-unsafe-io")]
     command += [host_suite(), str(part)]
     if sources:
         command.append("-")
@@ -169,7 +169,7 @@ def _build_layer(name: str, base: Path, target: Path) -> None:
     upper, work, merged = part / "upper", part / "work", part / "merged"
     for directory in (upper, work, merged):
         directory.mkdir(parents=True)
-    options = f"lowerdir={base},upperdir={upper},workdir={work}"
+    options = f"lowerdir={base},upperdir={upper},workdir={work},volatile"
     install = (
         f"set -e; mount -t overlay overlay -o '{options}' '{merged}'; mount -t proc proc '{merged}/proc'; "
         f"cp /etc/resolv.conf '{merged}/etc/resolv.conf' 2>/dev/null || true; "
