@@ -45,7 +45,7 @@ def _content(report: Report, tarball: Path) -> None:
         names = [Path(name) for name in archive.getnames()]
     first = {path.parts[0] for path in names if path.parts}
     report.check("the tarball holds what it should", first == _EXPECTED, f"unexpected: {sorted(first - _EXPECTED)}, missing: {sorted(_EXPECTED - first)}")
-    junk = [str(path) for path in names if "__pycache__" in path.parts or path.suffix in (".pyc", ".gz", ".orig", ".swp") or path.name == "inventory"]
+    junk = [str(path) for path in names if "__pycache__" in path.parts or path.suffix in (".pyc", ".gz", ".orig", ".swp")]
     report.check("the tarball holds no left-overs", not junk, "\n".join(junk))
 
 
