@@ -23,7 +23,7 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._archive import declaration, deb_repository, rpm_repository, signing
+from ansible_collections.egi.cmd.plugins.module_utils._archive import deb_repository, declaration, rpm_repository, signing
 
 _SPEC = """Name: bench{number}
 Version: 1

@@ -12,7 +12,10 @@ from ansible.errors import AnsibleFilterError
 from jinja2 import Environment, Undefined
 
 from ansible_collections.egi.cmd.plugins.filter import (
-    deb_version_max, deb_version_sort, rpm_version_max, rpm_version_sort,
+    deb_version_max,
+    deb_version_sort,
+    rpm_version_max,
+    rpm_version_sort,
 )
 
 ENVIRONMENT = Environment()

@@ -9,13 +9,14 @@ import re
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, policy
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import HEADER, File
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository, parse
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BANDS, KINDS
-from hypothesis import given
-from hypothesis import strategies as st
 
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
 OTHER = "89ABCDEF0123456789ABCDEF0123456789ABCDEF"

@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import generations
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import File
 from ansible_collections.egi.cmd.plugins.module_utils._host.generations import Generation, Memory
-from hypothesis import given
-from hypothesis import strategies as st
 
 files = st.dictionaries(
     st.sampled_from(["/etc/a", "/etc/b", "/etc/c"]),
@@ -41,8 +42,8 @@ def number(value: int) -> Generation:
 
 
 @given(files, files)
-def test_the_same_files_have_the_same_name_and_others_another(one: "dict[str, File]", other: "dict[str, File]") -> None:
-    def told(wanted: "dict[str, File]") -> "dict[str, tuple[bytes, int]]":
+def test_the_same_files_have_the_same_name_and_others_another(one: dict[str, File], other: dict[str, File]) -> None:
+    def told(wanted: dict[str, File]) -> dict[str, tuple[bytes, int]]:
         return {path: (file.content, file.mode) for path, file in wanted.items()}
 
     assert (Generation(one, {}).id == Generation(other, {"x": 1}).id) == (told(one) == told(other))

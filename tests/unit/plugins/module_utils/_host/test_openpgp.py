@@ -11,9 +11,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError, armored, certificates
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError, armored, certificates
 
 
 def packet(tag: int, body: bytes, new_framing: bool = True) -> bytes:

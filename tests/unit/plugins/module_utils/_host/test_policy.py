@@ -8,12 +8,13 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import policy
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Repository, parse
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BANDS, KINDS
-from hypothesis import given
-from hypothesis import strategies as st
 
 FAMILIES = ("apt", "dnf")
 WHERE: t.Dict[str, t.Dict[str, t.Any]] = {

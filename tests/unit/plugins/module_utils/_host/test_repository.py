@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host.repository import KeySource, parse, secrets_in
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host.repository import KeySource, parse, secrets_in
 
 APT: t.Dict[str, t.Any] = {"name": "example-updates", "kind": "updates", "uris": ["https://repo.example.org/apt/"], "suite": "example-updates",
                            "components": ["main"], "origin": "Example", "keys": [{"content": "key"}]}

@@ -15,12 +15,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import transaction
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import File
 from ansible_collections.egi.cmd.plugins.module_utils._host.transaction import Move, Operation, Remove, Write
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _CHANGES = ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
 _NAMES = ("etc/sources", "etc/pins", "etc/keys/one", "var/lists/a", "var/lists/b", "var/tree")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._version import deb
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._version.known_orders import (
-    DEB_ASCENDING, DEB_EQUAL,
+    DEB_ASCENDING,
+    DEB_EQUAL,
 )
 
 REFUSED = [

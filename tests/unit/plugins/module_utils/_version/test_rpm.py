@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._version import rpm
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._version.known_orders import (
-    RPM_ASCENDING, RPM_EQUAL,
+    RPM_ASCENDING,
+    RPM_EQUAL,
 )
 
 REFUSED = [
