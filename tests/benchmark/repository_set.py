@@ -52,9 +52,8 @@ def ours(key: str, armoured: str) -> list[Play]:
     keys = [{"fingerprint": key, "content": armoured}]
     deb = [{"name": name, "kind": "updates", "uris": [f"{URL}/apt"], "suite": name, "components": ["main"], "origin": "Bench", "keys": keys} for name in NAMES]
     rpm = [{"name": name, "kind": "updates", "baseurl": [f"{URL}/rpm/{name}"], "signed_metadata": True, "keys": keys} for name in NAMES]
-    return [
-        play("apt_hosts:dnf_hosts", {"egi.cmd.repository_set": {"name": "bench", "repositories": "{{ deb if 'apt_hosts' in group_names else rpm }}"}}, deb=deb, rpm=rpm),
-    ]
+    call = {"name": "bench", "repositories": "{{ deb if 'apt_hosts' in group_names else rpm }}"}
+    return [play("apt_hosts:dnf_hosts", {"egi.cmd.repository_set": call}, deb=deb, rpm=rpm)]
 
 
 def one_file() -> list[Play]:
@@ -118,7 +117,7 @@ def measure(inventory: str) -> None:
                 sys.exit(f"{name}: not idempotent\n{output}")
             times[name].append(seconds)
     base = statistics.median(times[next(iter(ways))])
-    print(f"| way | first run, s | nothing to change, s | against ping |\n|---|---|---|---|")
+    print("| way | first run, s | nothing to change, s | against ping |\n|---|---|---|---|")
     for name, seconds_list in times.items():
         middle = statistics.median(seconds_list)
         print(f"| {name} | {first[name]:.1f} | {middle:.2f} | {middle / base:.1f} |")

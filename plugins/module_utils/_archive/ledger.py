@@ -69,7 +69,7 @@ class Cache:
     def __init__(self, root: str) -> None:
         self._path = os.path.join(root, DIRECTORY, "cache.json")
         data = _load(self._path)
-        self.packages: t.Dict[str, t.List[t.Any]] = data.get("packages", {})
+        self.packages: t.Dict[str, t.Dict[str, t.List[t.Any]]] = data.get("packages", {})
         self.pool: t.Dict[str, t.List[t.Any]] = data.get("pool", {})
         self.parts: t.Dict[str, t.Dict[str, t.Any]] = data.get("parts", {})
 

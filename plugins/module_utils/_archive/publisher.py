@@ -235,6 +235,6 @@ def _replace_one_by_one(staged: str, live: str, last: t.Sequence[str]) -> None:
 
 
 def _files_below(directory: str) -> t.Iterator[str]:
-    for parent, directories, names in os.walk(directory):
+    for parent, _directories, names in os.walk(directory):
         for name in names:
             yield os.path.relpath(os.path.join(parent, name), directory)

@@ -56,10 +56,10 @@ def entries(stream: t.BinaryIO) -> t.Iterator[Entry]:
         name, long_name = long_name or _short_name(header), ""
         # Links and directories have no content, whatever their size field says (GNU tar writes the target's size).
         stored_size = 0 if kind in (b"1", b"2", b"3", b"4", b"5", b"6") else size
-        body = _Body(stream, stored_size)
-        yield Entry(name, kind if kind != b"\0" else b"0", stored_size, body.read)
+        content = _Body(stream, stored_size)
+        yield Entry(name, kind if kind != b"\0" else b"0", stored_size, content.read)
         if stored_size:
-            _skip(stream, body.left + padding)
+            _skip(stream, content.left + padding)
 
 
 class _Body:

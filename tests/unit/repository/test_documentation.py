@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import typing as t
 from pathlib import Path
@@ -46,6 +45,11 @@ def prose(path: Path) -> str:
     return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
+def parses(text: str) -> bool:
+    """Whether a shell can read it."""
+    return subprocess.run(["sh", "-n"], input=text, text=True, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors a forge makes of a document's headings."""
     headings = re.findall(r"^#+ +(.+?) *$", prose(path), re.MULTILINE)
@@ -74,19 +78,18 @@ def test_an_example_can_be_read(block: Block) -> None:
     assert block.language, "a code block names its language: yaml, console, text ..."
     if block.language in ("yaml", "yml"):
         assert list(yaml.safe_load_all(block.body))
-    if block.language == "console":
-        assert re.search(r"^[$#] ", block.body, re.MULTILINE), "a console block shows a command after its prompt"
+    if block.language == "console" and "\n$ " not in f"\n{block.body}":
+        assert parses(block.body), "a console block is commands, or commands after a prompt with what they print"
     if block.language in ("sh", "shell", "bash"):
-        assert subprocess.run(["sh", "-n"], input=block.body, text=True, check=False).returncode == 0
+        assert parses(block.body)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=name)
 def test_a_shown_command_exists(block: Block) -> None:
-    for line in re.findall(r"^\$ (.+)$", block.body, re.MULTILINE):
+    prompted = re.findall(r"^\$ (.+)$", block.body, re.MULTILINE)
+    for line in prompted or block.body.splitlines():
         for program in re.findall(r"(?:^|sudo )((?:bin|\.ci)/\S+)", line):
             assert (TOP / program).exists(), f"{program} does not exist"
-        if "<<" not in line and not line.endswith("\\"):
-            assert shlex.split(line)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if re.search(r"^schema: 1$", block.body, re.MULTILINE)], ids=name)
