@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def _specification(pairs: list[str]) -> dict[str, str]:
 
 def main() -> int:
     arguments = _arguments()
+    os.umask(0o022)  # the reader's may hide a host's / from its own web server
     cache, state = arguments.cache.resolve(), arguments.state.resolve()
     try:
         if arguments.verb == "inside":
