@@ -20,10 +20,11 @@ _FATAL_WARNING = re.compile(
     r"|Conflicting distribution|GPG error|An error occurred during the signature verification|.* is configured multiple times)"
 )
 
+# The first that matches: apt calls "not signed" whatever it could not verify, for whichever reason.
 _REMEDIES: t.Sequence[t.Tuple[str, str]] = (
+    ("  40[137]  ", "Check user, password and client certificate"),
     ("NO_PUBKEY", "Its metadata is signed by another key: add the key that signs it, after comparing its fingerprint with the owner's"),
     ("BADSIG|EXPKEYSIG|REVKEYSIG|EXPSIG|GPG error|invalid signature", "Do not trust it; ask the repository's owner for a good signature or their renewed key"),
-    ("is not signed", "Sign it (InRelease or Release.gpg); nothing unsigned is ever configured"),
     ("does not have a Release file", "Correct uris and suite; the directory dists/<suite> has to be there"),
     ("is expired", "Its Valid-Until has passed: sync the mirror, or ask the repository's owner to sign it again"),
     ("is not valid yet", "Set the clock of this host"),
@@ -33,7 +34,7 @@ _REMEDIES: t.Sequence[t.Tuple[str, str]] = (
     ("Could not connect|Connection refused|connection timed out|Could not resolve|Temporary failure|Unable to connect|Network is unreachable",
      "Check the host name, port, proxy and network from this host"),
     ("ertificate|handshake|TLS", "Check ca_certificate, client_certificate and client_key"),
-    ("  401|  403|  407", "Check user, password and client certificate"),
+    ("is not signed", "Sign it (InRelease or Release.gpg); nothing unsigned is ever configured"),
     ("No space left|write error|Write error", "Make room below /var"),
 )
 

@@ -115,8 +115,7 @@ def apply(change: Change, proof: t.Optional[Proof]) -> None:
     """Make the change live as a whole. proof: of a new configuration; None for one that was live before."""
     journal = generations.journal(change.set_name)
     if change.wanted is None:
-        caches = change.former.caches if change.former else []
-        gone = [*change.stale, *_matching(caches), generations.directory(change.set_name)]
+        gone = [*change.stale, *_matching(generations.caches(change.set_name)), generations.directory(change.set_name)]
         made = sorted(change.memory.made, key=len, reverse=True)
         transaction.apply(journal, [Remove(path) for path in gone], [*made, generations.BASE, os.path.dirname(generations.BASE)])
         return

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -110,6 +111,16 @@ def writes(set_name: str, generation: Generation, made: t.Sequence[str]) -> t.Tu
         _path(set_name, generation.id): File(_text(content), 0o600),
     }
     return files, [_path(set_name, one) for one in known[:-_KEPT]]
+
+
+def caches(set_name: str) -> t.List[str]:
+    """Return the prefixes of cached metadata of every generation that can be read, also when it is not known which one is live."""
+    place = os.path.join(directory(set_name), "generations")
+    found: t.Set[str] = set()
+    for name in os.listdir(place) if os.path.isdir(place) else ():
+        with contextlib.suppress(Failure):
+            found.update(_json(os.path.join(place, name))["caches"])
+    return sorted(found)
 
 
 def set_names() -> t.List[str]:

@@ -273,8 +273,10 @@ class _Reader:
 
     def _belongs_to_family(self, repository: Repository) -> None:
         if self.family == "apt":
-            needed: t.Dict[str, t.Any] = {"uris": repository.uris, "suite": repository.suite, "components": repository.components,
-                      "origin or label": repository.origin or repository.label}
+            needed: t.Dict[str, t.Any] = {
+                "uris": repository.uris, "suite": repository.suite, "components": repository.components,
+                "origin or label": repository.origin or repository.label,
+            }
             foreign: t.Dict[str, t.Any] = {"baseurl": repository.baseurl, "excludes": repository.excludes}
         else:
             needed = {"baseurl": repository.baseurl}

@@ -11,7 +11,9 @@ import stat
 import typing as t
 
 APT = ("etc", "var/lib/apt", "var/lib/egi-cmd", "var/cache/apt")
-"""Where an apt host keeps what a change could touch."""
+DNF = ("etc", "var/lib/dnf", "var/lib/egi-cmd", "var/cache/dnf")
+LOOKED_AT = {"apt": APT, "dnf": DNF}
+"""Where a host of each family keeps what a change could touch."""
 
 
 def fingerprint(root: str, looked_at: t.Sequence[str] = APT) -> t.Dict[str, str]:

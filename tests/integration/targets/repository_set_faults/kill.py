@@ -1,7 +1,7 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on an apt host: kills a change of a set before each of its steps, heals, and looks at what is there.
+"""Runs on a host of either family: kills a change of a set before each of its steps, heals, and looks at what is there.
 
 Arguments: a JSON file with the set that is live, one with the set that is wanted (no repositories: it is to go), and
 optionally the only step to kill before, without healing.
@@ -17,14 +17,15 @@ import subprocess
 import sys
 import typing as t
 
-from fingerprint import fingerprint
+from fingerprint import LOOKED_AT, fingerprint
 
 from ansible_collections.egi.cmd.plugins.module_utils._host import change, generations, repository, transaction
-from ansible_collections.egi.cmd.plugins.module_utils._host.apt import Apt
+from ansible_collections.egi.cmd.plugins.module_utils._host.families import host_family
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import Proof
 
 _CHANGES = ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
 _STAGED = "/tmp/staged"
+_FAMILY = host_family()
 
 
 class Wish:
@@ -34,13 +35,13 @@ class Wish:
         with open(path, encoding="utf-8") as handle:
             arguments = json.load(handle)
         self.name = arguments["name"]
-        self.repositories = repository.parse(arguments["repositories"], "apt", self.name) if "repositories" in arguments else []
+        self.repositories = repository.parse(arguments["repositories"], _FAMILY.name, self.name) if "repositories" in arguments else []
         self.proof = self._proof(f"{_STAGED}/{os.path.basename(path)}") if self.repositories else None
 
     def change(self) -> change.Change:
         if self.repositories:
-            return change.present(Apt(), self.name, self.repositories, True, 30)
-        return change.absent(Apt(), self.name)
+            return change.present(_FAMILY, self.name, self.repositories, True, 30)
+        return change.absent(_FAMILY, self.name)
 
     def _proof(self, kept: str) -> Proof:
         scratch = generations.scratch(self.name)
@@ -89,7 +90,7 @@ def killed(wish: Wish, step: int) -> bool:
 
 def seen() -> t.Dict[str, str]:
     """Return the host, but for the memory of which generations it had: a change that came through is remembered."""
-    return {path: text for path, text in fingerprint("/").items() if "/generations" not in path and not path.endswith("current.json")}
+    return {path: text for path, text in fingerprint("/", LOOKED_AT[_FAMILY.name]).items() if "/generations" not in path and not path.endswith("current.json")}
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import private_server
 from archive import PACKAGES, Signer, publish
 from host import Host
 
@@ -155,6 +156,7 @@ def host_faults(have: Archives, host: Host) -> t.Iterator[Fault]:
                 there("/etc/apt/preferences.d/egi-cmd-other.pref", "# Managed by egi.cmd repository_set third\n"))
     yield Fault("a key place that is taken", other, [f"egi-cmd-other-{have.fingerprint}.gpg", "not written by this module"],
                 there(f"/etc/apt/keyrings/egi-cmd-other-{have.fingerprint}.gpg", "nothing\n"))
+    yield Fault("a memory that is damaged", wish, ["current.json", "damaged", "state=absent"], lambda: _damaged_memory(host))
     yield Fault("no room for the configuration", wish, ["No space left", "free space"], lambda: host.full("/etc/apt/sources.list.d"))
     yield Fault("no room for the state", wish, ["o space left", "/var/lib/egi-cmd"], lambda: host.full("/var/lib/egi-cmd"))
     yield Fault("a server that never answers", have.wish(have.repository("good-updates", uris=["http://127.0.0.1:8999/apt"]), timeout=5),
@@ -173,9 +175,51 @@ def _foreign(host: Host, have: Archives, source: t.Callable[[str], str], pin: t.
 
 
 @contextlib.contextmanager
+def _damaged_memory(host: Host) -> t.Iterator[None]:
+    memory = host.root / f"var/lib/egi-cmd/repository_set/{SET}/current.json"
+    good = memory.read_bytes()
+    memory.write_bytes(good[:20])
+    try:
+        yield
+    finally:
+        memory.write_bytes(good)
+
+
+@contextlib.contextmanager
 def _silent_server() -> t.Iterator[None]:
     with socket.create_server(("127.0.0.1", 8999)):
         yield
+
+
+def try_private(host: Host, have: Archives, verdicts: Verdicts, repository_root: Path) -> None:
+    """A repository for members only works before and after it is live, and refuses those who are none."""
+    certificates = private_server.make_certificates(repository_root)
+    for name in ("ca.pem", "member.pem", "member.key"):
+        shutil.copyfile(certificates / name, host.root / "etc" / name)
+        (host.root / "etc" / name).chmod(0o644)
+    member = {"ca_certificate": "/etc/ca.pem", "client_certificate": "/etc/member.pem", "client_key": "/etc/member.key"}
+    key = {"fingerprint": have.fingerprint, "url": f"https://{private_server.LOGIN}@localhost:{private_server.PORT}/key.asc"}
+
+    def wish(login: str, **more: str) -> t.Dict[str, t.Any]:
+        uris = [f"https://{login}@localhost:{private_server.PORT}"]
+        return {**have.wish(), "repositories": [have.repository("good-updates", uris=uris, keys=[key], **more)], "name": "members"}
+
+    secret = private_server.LOGIN.split(":")[1]
+    with private_server.serving(repository_root / "srv/repository/faults", certificates):
+        good = wish(private_server.LOGIN, **member)
+        for fault in (Fault("a wrong password", wish("robot:wrong", **member), ["'faults-good-updates'", "401", "password"], never=["wrong"]),
+                      Fault("no client certificate", wish(private_server.LOGIN, ca_certificate="/etc/ca.pem"), ["'faults-good-updates'"], never=[secret]),
+                      Fault("an authority nobody knows", wish(private_server.LOGIN), ["'faults-good-updates'", "ertificate"], never=[secret])):
+            verdicts.of(fault.name, try_fault(host, fault))
+        result, output = host.call(good, "-vvv", "--diff")
+        verdicts.of("a member's repository goes live", [] if result.get("proved") and secret not in output else [output])
+        update = host.run("apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
+        verdicts.of("apt itself uses login and certificates", [update.stdout] if update.returncode or "Hit" not in update.stdout else [])
+    world = [str(path) for path in host.root.glob("etc/apt/**/*") if path.is_file() and path.stat().st_mode & 0o004 and secret in path.read_text("latin-1")]
+    verdicts.of("the password is for root alone", world)
+    result, _output = host.call({"name": "members", "state": "absent"})
+    left = [path for path in host.fingerprint() if "members" in path or "localhost" in path]
+    verdicts.of("a member's repository goes without a trace", left)
 
 
 class Verdicts:
@@ -244,13 +288,16 @@ def main() -> int:
     for faults in (key_faults(have), repository_faults(have), order_faults(have), host_faults(have, host)):
         for fault in faults:
             verdicts.of(fault.name, try_fault(host, fault))
+    try_private(host, have, verdicts, state / "hosts/repo/root")
     result, _output = host.call(live)
     verdicts.of("after all of them nothing has to change", [str(result)] if result.get("changed") else [])
 
     try_kills(host, verdicts, have.wish(have.repository("good-updates"), have.repository("good-proposed")), live)
 
-    result, _output = host.call({"name": SET, "state": "absent"})
-    verdicts.of("the set goes without a trace", [path for path in host.fingerprint() if "egi-cmd" in path or "faults" in path])
+    (host.root / f"var/lib/egi-cmd/repository_set/{SET}/current.json").write_text("damaged")
+    host.call({"name": SET, "state": "absent"})
+    left = [path for path in host.fingerprint() if "egi-cmd" in path or "faults" in path[len(str(host.root)):]]
+    verdicts.of("the set goes, even with a damaged memory", left)
     print(f"{verdicts.passed} passed, {verdicts.failed} failed, 0 skipped")
     return 1 if verdicts.failed else 0
 

@@ -95,3 +95,12 @@ def test_a_damaged_memory_is_named(base: Path) -> None:
 def test_only_root_may_read_the_memory() -> None:
     written, _old = generations.writes("example", number(1), [])
     assert {file.mode for file in written.values()} == {0o600}
+
+
+def test_metadata_of_every_generation_is_found_even_if_one_is_damaged(base: Path) -> None:
+    for value in (1, 2):
+        remember(Generation({"/etc/a": File(str(value).encode())}, {}, [f"/cache/{value}_"]))
+    (base / "example/current.json").write_text("{")
+    (base / "example/generations/0000000000000000.json").write_text("{")
+    assert generations.caches("example") == ["/cache/1_", "/cache/2_"]
+    assert generations.caches("other") == []
