@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent / "repository_set_faults"))
 
 import archive  # noqa: E402
 import run as faults  # noqa: E402
+from fingerprint import DNF  # noqa: E402
 from host import Host  # noqa: E402
 
 sys.path.insert(0, str(HERE))
@@ -138,7 +139,7 @@ def _without_rpm(found: t.Mapping[str, str]) -> t.Dict[str, str]:
 def main() -> int:
     state, inventory = Path(os.environ["LAB_STATE"]), os.environ["LAB_INVENTORY"]
     have = Repositories(state / "hosts/repo/root")
-    host = Host("dnf1", state / "hosts/dnf1/root", inventory, ("etc", "var/lib/dnf", "var/lib/rpm", "var/lib/egi-cmd", "var/cache/dnf"))
+    host = Host("dnf1", state / "hosts/dnf1/root", inventory, (*DNF, "var/lib/rpm"))
     for socket in host.root.glob("var/cache/dnf/*/pubring/S.*"):
         socket.unlink()  # left by gpg's agent when the site's packages were installed; full() cannot copy sockets
     verdicts = faults.Verdicts()
@@ -151,6 +152,7 @@ def main() -> int:
             verdicts.of(fault.name, faults.try_fault(host, fault))
     result, _output = host.call(live)
     verdicts.of("after all of them nothing has to change", [str(result)] if result.get("changed") else [])
+    faults.try_kills(host, verdicts, have.plus("more"), live)
     host.call({"name": SET, "state": "absent"})
     verdicts.of("the set goes without a trace", faults.differences(at_first, _without_rpm(host.fingerprint())))
     print(f"{verdicts.passed} passed, {verdicts.failed} failed, 0 skipped")
