@@ -183,7 +183,7 @@ class _Reader:
             origin=self._text("origin", _RELEASE_FIELD, "a plain text (no comma, quote, *, ?, [ or ], no leading /)"),
             label=self._text("label", _RELEASE_FIELD, "a plain text (no comma, quote, *, ?, [ or ], no leading /)"),
             baseurl=self._locations("baseurl", logins), signed_metadata=bool(self.entry.get("signed_metadata", True)),
-            keys=self._keys(), enabled=bool(self.entry.get("enabled", True)), priority=self.entry.get("priority"),
+            keys=self._keys(), enabled=bool(self.entry.get("enabled", True)), priority=self._priority(),
             architectures=self._texts("architectures", _ARCHITECTURE, "an architecture"),
             proxy=self._proxy(),
             client_certificate=self._path("client_certificate"), client_key=self._path("client_key"),
@@ -215,6 +215,12 @@ class _Reader:
         value = self._text(field, _PATH, "an absolute path in printable ASCII without blanks")
         if _NOT_IN_SETTINGS.search(value):
             self._refuse(f"{field} '{value}' has a quote, brace, semicolon or bracket", f"Rename the file of {field}")
+        return value
+
+    def _priority(self) -> t.Optional[int]:
+        value = self.entry.get("priority")
+        if value is not None and type(value) is not int:  # a bool is an int, and a text that looks like one is none
+            self._refuse(f"priority {value!r} is not a whole number", "Correct priority, or leave it out")
         return value
 
     def _proxy(self) -> str:

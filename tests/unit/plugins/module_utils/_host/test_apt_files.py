@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import tempfile
 import typing as t
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -47,24 +52,37 @@ def stanzas(file: File) -> t.List[t.List[t.Tuple[str, str]]]:
     return found
 
 
-one_line = st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=20)
+
+
+def mostly(harmless: st.SearchStrategy[t.Any], wild: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
+    """Mostly harmless, so that many sets are accepted and get as far as apt; sometimes anything at all."""
+    return st.integers(0, 19).flatmap(lambda die: wild if die == 0 else harmless)
+
+
+one_line = mostly(st.from_regex(r"[A-Za-z][A-Za-z0-9 .:=#-]{0,18}[a-z]", fullmatch=True),
+                  st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=20))
 entries = st.lists(
     st.fixed_dictionaries(
         {"band_or_kind": st.one_of(st.sampled_from(KINDS).map(lambda kind: {"kind": kind}),
                                    st.sampled_from(BANDS).map(lambda band: {"kind": None, "band": band}))},
         optional={"opt_in": st.booleans(), "enabled": st.booleans(), "description": one_line, "origin": one_line, "label": one_line,
-                  "architectures": st.just(["amd64", "i386"]), "priority": st.integers(-10, 1450)}),
+                  "architectures": st.just(["amd64", "i386"]), "priority": mostly(st.none(), st.integers(-10, 1450))}),
     min_size=1, max_size=6)
+
+
+def asked(wishes: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
+    """Return repositories as a user would give them, each with a name and a suite of its own."""
+    result = []
+    for index, wish in enumerate(wishes):
+        rest = {field: value for field, value in wish.items() if field != "band_or_kind"}
+        result.append(repository(**{**rest, **wish["band_or_kind"], "name": f"r{index}", "suite": f"suite-{index}"}))
+    return result
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,12}[a-z0-9])?", fullmatch=True), entries)
 def test_every_set_that_is_accepted_is_safe(set_name: str, wishes: t.List[t.Dict[str, t.Any]]) -> None:
-    asked = []
-    for index, wish in enumerate(wishes):
-        band_or_kind = wish.pop("band_or_kind")
-        asked.append(repository(**{**wish, **band_or_kind, "name": f"r{index}", "suite": f"suite-{index}"}))
     try:
-        repositories, files = rendered(set_name, *asked)
+        repositories, files = rendered(set_name, *asked(wishes))
     except Failure:
         return
     assert all(_READ_BY_APT.match(path.rsplit("/", 1)[1]) for path in files)
@@ -95,6 +113,49 @@ def test_every_set_that_is_accepted_is_safe(set_name: str, wishes: t.List[t.Dict
         for other in repositories:
             if BANDS.index(one.band) < BANDS.index(other.band):
                 assert numbers[one.suite] > numbers[other.suite]
+
+
+def asked_apt(place: Path, files: t.Mapping[str, File]) -> t.Tuple[t.Set[t.Tuple[str, str]], str]:
+    """Let the machine's own apt read the files; return the (URI, suite) of its sources and everything it complains about."""
+    for name in ("sources.list.d", "preferences.d", "apt.conf.d", "auth.conf.d", "keyrings", "state", "cache"):
+        (place / name).mkdir()
+    for path, file in files.items():
+        content = file.content.replace(apt_files.KEYRINGS.encode(), str(place / "keyrings").encode())
+        (place / path[len("/etc/apt/"):]).write_bytes(content)
+    settings = {"Dir::Etc": str(place), "Dir::Etc::parts": str(place / "apt.conf.d"), "Dir::State": str(place / "state"),
+                "Dir::State::status": "/dev/null", "Dir::Cache": str(place / "cache"), "Dir::Ignore-Files-Silently::": "nothing"}
+    (place / "first.conf").write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
+    environment = {**os.environ, "APT_CONFIG": str(place / "first.conf"), "LC_ALL": "C"}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    targets = run("apt-get", "indextargets", "--no-release-info", "--format", "$(SITE) $(RELEASE)")
+    pins = run("apt-cache", "policy")
+    return {(line.split()[0], line.split()[1]) for line in targets.stdout.splitlines()}, targets.stderr + pins.stderr
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not installed")
+@settings(max_examples=15, deadline=None)
+@given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,12}[a-z0-9])?", fullmatch=True), entries)
+def test_apt_itself_reads_every_set_that_is_accepted_without_complaint(set_name: str, wishes: t.List[t.Dict[str, t.Any]]) -> None:
+    try:
+        repositories, files = rendered(set_name, *asked(wishes))
+    except Failure:
+        return
+    with tempfile.TemporaryDirectory() as place:
+        sources, complaints = asked_apt(Path(place), files)
+    assert complaints == ""
+    assert sources == {(uri, one.suite) for one in repositories if one.enabled for uri in one.uris}
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not installed")
+@pytest.mark.parametrize("old, new", [(b"Pin-Priority: 1200", b"Pin-Priority: 0"), (b"Pin-Priority: 1200", b"Pin-Priority: high"),
+                                      (b"Suites: example-updates", b"Suites: example-updates\nSuites")])
+def test_apt_complains_about_what_is_never_written(tmp_path: Path, old: bytes, new: bytes) -> None:
+    _repositories, files = rendered("example", repository())
+    poisoned = {path: File(file.content.replace(old, new)) for path, file in files.items()}
+    assert asked_apt(tmp_path, poisoned)[1] != ""
 
 
 def test_each_repository_trusts_its_own_keys_only() -> None:

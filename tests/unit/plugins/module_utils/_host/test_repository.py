@@ -43,6 +43,8 @@ DNF: t.Dict[str, t.Any] = {"name": "example-updates", "kind": "updates", "baseur
     ({"proxy": "socks5://proxy.example.org"}, "proxy"),
     ({"client_key": "relative"}, "client_key"),
     ({"client_key": '/etc/"x"'}, "client_key"),
+    ({"priority": "1200"}, "priority '1200' is not a whole number"),
+    ({"priority": True}, "priority True"),
     ({"keys": []}, "no keys"),
     ({"keys": [{}]}, "exactly one of"),
     ({"keys": [{"content": "key", "file": "/key"}]}, "exactly one of"),
