@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 
@@ -45,8 +45,10 @@ class Snapshot(NamedTuple):
     """What one upstream is to hold.
 
     documents: small metadata, in memory. large: metadata files fetched into the store by hash (Packages, Contents,
-    dep11, primary.xml …). entries: the packages. identity: digest of the signed file or files. dated: unix time of
-    Date (deb) or revision (rpm).
+    dep11, primary.xml …), one for each path it is published at: by-hash paths included. entries: the packages.
+    identity: digest of the signed file or files. dated: unix time of Date (deb) or revision (rpm). state: what the
+    next read of this source is handed as ``last``, kept as JSON once the snapshot is published: validators for the
+    conditional request, identity, dates. warnings: what a person should know although the snapshot is taken.
     """
 
     documents: List[Document]
@@ -54,6 +56,8 @@ class Snapshot(NamedTuple):
     entries: List[Entry]
     identity: str
     dated: int
+    state: Mapping[str, Any] = {}
+    warnings: Tuple[str, ...] = ()
 
 
 class Source(NamedTuple):
