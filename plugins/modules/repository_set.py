@@ -289,9 +289,10 @@ def _prove_and_apply(module: AnsibleModule, wanted: change.Change, repositories:
     if not repositories:
         change.apply(wanted, None)
         return
-    scratch = generations.scratch(wanted.set_name)
+    scratch, timeout = generations.scratch(wanted.set_name), module.params["timeout"]
     try:
-        change.apply(wanted, change.prove(wanted, repositories, scratch, runner(module), module.params["timeout"]))
+        proof = change.prove(wanted, repositories, scratch, runner(module), timeout)
+        change.apply(wanted, proof, timeout)
     finally:
         change.clean(scratch)
 

@@ -62,7 +62,9 @@ def prove(set_name: str, repositories: t.Sequence[Repository], files: t.Mapping[
     proof.compare_releases()
     prefetched = proof.lists()
     priorities = proof.compare_priorities()
-    return Proof(priorities, [(f"{scratch}{LISTS}/{name}", f"{LISTS}/{name}") for name in prefetched], proof.caches(prefetched))
+    staged = [(f"{scratch}{LISTS}/{name}", f"{LISTS}/{name}") for name in prefetched]
+    # A timer's apt-get update that began before would clean away lists that it has not heard of.
+    return Proof(priorities, staged, proof.caches(prefetched), [f"{LISTS}/lock"])
 
 
 class _Proof:

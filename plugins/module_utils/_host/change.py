@@ -111,8 +111,12 @@ def clean(scratch: str) -> None:
     transaction.remove_empty([generations.BASE, os.path.dirname(generations.BASE)])
 
 
-def apply(change: Change, proof: t.Optional[Proof]) -> None:
-    """Make the change live as a whole. proof: of a new configuration; None for one that was live before."""
+def apply(change: Change, proof: t.Optional[Proof], timeout: int = 0) -> None:
+    """Make the change live as a whole.
+
+    proof: of a new configuration; None for one that was live before. timeout: seconds to wait for a package manager at work.
+    Raises Failure.
+    """
     journal = generations.journal(change.set_name)
     if change.wanted is None:
         gone = [*change.stale, *_matching(generations.caches(change.set_name)), generations.directory(change.set_name)]
@@ -129,7 +133,8 @@ def apply(change: Change, proof: t.Optional[Proof]) -> None:
     records, old = generations.writes(change.set_name, wanted, made)
     operations += [Write(path, file) for path, file in records.items()]
     operations += [Remove(path) for path in old]
-    transaction.apply(journal, operations)
+    with transaction.holding(proof.locks if proof else [], timeout, f"change repository set '{change.set_name}'"):
+        transaction.apply(journal, operations)
 
 
 def _change(family: Family, set_name: str, wanted: t.Optional[Generation], memory: Memory) -> Change:

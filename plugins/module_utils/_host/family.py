@@ -40,11 +40,13 @@ class Proof:
     prefetched: (staged, live) pairs of verified metadata, files or directories, that go live with the configuration.
     caches: prefixes of live paths that hold metadata of this set's repositories and of nothing else; whatever starts
     with one of them goes when the repository goes.
+    locks: files the package manager itself locks (fcntl(2)) while it changes what is to go live.
     """
 
     priorities: t.Dict[str, int]
     prefetched: t.List[t.Tuple[str, str]] = field(default_factory=list)
     caches: t.List[str] = field(default_factory=list)
+    locks: t.List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

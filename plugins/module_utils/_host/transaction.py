@@ -16,7 +16,9 @@ committed  everything is live; what is left to do is removing backups
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -65,19 +67,35 @@ def only_one(timeout: int, action: str = "change the host's repositories") -> t.
     """Let one change of repositories or packages at a time run on this host. Raises Failure when that is not free within timeout seconds."""
     handle = os.open(_LOCKED, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Failure(action, f"another run is at it, and did not finish in {timeout} s",
-                                  "Wait for it, or raise timeout") from None
-                time.sleep(_POLL)
+        _wait(lambda: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB), timeout, action, "another run is at it")
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def holding(locks: t.Sequence[str], timeout: int, action: str) -> t.Iterator[None]:
+    """Hold the package manager's own locks, those that exist. Raises Failure when one is not free within timeout seconds."""
+    with contextlib.ExitStack() as stack:
+        for path in filter(os.path.exists, locks):
+            handle = stack.enter_context(open(path, "rb+"))
+            lock = functools.partial(fcntl.lockf, handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _wait(lock, timeout, action, f"the package manager is at work ({path} is locked)")
+        yield
+
+
+def _wait(lock: t.Callable[[], t.Any], timeout: int, action: str, why: str) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            lock()
+            return
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            if time.monotonic() > deadline:
+                raise Failure(action, f"{why}, and did not finish in {timeout} s", "Wait for it, or raise timeout") from None
+            time.sleep(_POLL)
 
 
 def apply(journal: str, operations: t.Sequence[Operation], prune: t.Sequence[str] = ()) -> None:

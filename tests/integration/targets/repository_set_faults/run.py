@@ -10,6 +10,7 @@ Runs inside a lab session with the hosts apt1 and repo. A working set is live al
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -159,6 +160,7 @@ def host_faults(have: Archives, host: Host) -> t.Iterator[Fault]:
     yield Fault("a memory that is damaged", wish, ["current.json", "damaged", "state=absent"], lambda: _damaged_memory(host))
     yield Fault("no room for the configuration", wish, ["No space left", "free space"], lambda: host.full("/etc/apt/sources.list.d"))
     yield Fault("no room for the state", wish, ["o space left", "/var/lib/egi-cmd"], lambda: host.full("/var/lib/egi-cmd"))
+    yield Fault("an apt-get update at work", {**wish, "timeout": 5}, ["/var/lib/apt/lists/lock is locked", "Wait"], lambda: _busy_apt(host))
     yield Fault("a server that never answers", have.wish(have.repository("good-updates", uris=["http://127.0.0.1:8999/apt"]), timeout=5),
                 ["'faults-good-updates'", "timeout"], _silent_server)
 
@@ -183,6 +185,13 @@ def _damaged_memory(host: Host) -> t.Iterator[None]:
         yield
     finally:
         memory.write_bytes(good)
+
+
+@contextlib.contextmanager
+def _busy_apt(host: Host) -> t.Iterator[None]:
+    with open(host.root / "var/lib/apt/lists/lock", "rb+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -196,3 +197,24 @@ def test_the_file_that_has_no_room_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_a_second_run_waits_no_longer_than_it_was_told() -> None:
     with transaction.only_one(1), pytest.raises(Exception, match="another run is at it"), transaction.only_one(0):
         pass
+
+
+def test_the_package_managers_own_lock_is_waited_for_and_then_held(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+
+    def is_free() -> bool:
+        child = os.fork()
+        if child == 0:
+            try:
+                with lock.open("rb+") as handle:
+                    fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    with transaction.holding([str(lock), str(tmp_path / "nothing")], 0, "change it"):
+        assert not is_free()
+    assert is_free()
+    assert not (tmp_path / "nothing").exists()
