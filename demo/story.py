@@ -112,9 +112,9 @@ def distributions(hosts: t.Sequence[Witness]) -> None:
     claim("run cloud-api 2.5 of the base distribution", hosts, lambda host: host.version("cloud-api") == "2.5-1")
 
 
-def first_release(hosts: t.Sequence[Witness]) -> None:
+def first_release(hosts: t.Sequence[Witness]) -> record.Rollout:
     chapter(2, "Roll out CMD-OS 1: early adopters first, production only behind the gate")
-    roll_out(1, passes=True)
+    rollout = roll_out(1, passes=True)
     say("", "The overlay decides, although the base distribution has the higher version:")
     for name in ("prod-apt", "prod-dnf"):
         asked, answer = Witness.of(name).opinion("cloud-api")
@@ -128,16 +128,18 @@ def first_release(hosts: t.Sequence[Witness]) -> None:
           lambda host: (host.version("cloud-client"), host.version("site-tools")) == ("3.0-1", "1.0-1"))
     claim("would take site-tools 1.1 with a plain upgrade, and nothing that leaves the overlay", hosts,
           lambda host: host.upgrade_would_take() == {"site-tools"})
+    return rollout
 
 
-def proposed_package(hosts: t.Sequence[Witness]) -> None:
+def proposed_package(hosts: t.Sequence[Witness]) -> record.Rollout:
     chapter(3, "cloud-client 3.1 is proposed: the same command, and only early adopters get it")
     with step("publish cloud-client 3.1 in cmd-os-1-proposed"):
         publish("proposed", "--no-hosts")
-    roll_out(2, passes=True)
+    rollout = roll_out(2, passes=True)
     early, others = _split(hosts)
     claim("run the proposed cloud-client 3.1", early, lambda host: host.version("cloud-client") == overlay(host, "3.1"))
     claim("still run cloud-client 3.0", others, lambda host: host.version("cloud-client") == "3.0-1")
+    return rollout
 
 
 def broken_update(hosts: t.Sequence[Witness]) -> record.Rollout:
@@ -160,16 +162,18 @@ def _split(hosts: t.Sequence[Witness]) -> tuple[list[Witness], list[Witness]]:
     return [host for host in hosts if host.name.startswith("ea-")], [host for host in hosts if not host.name.startswith("ea-")]
 
 
-def outcome(hosts: t.Sequence[Witness], last: record.Rollout) -> None:
+def outcome(hosts: t.Sequence[Witness], rollouts: t.Sequence[record.Rollout]) -> None:
+    """Show what every host runs, asked from the host, and what the records say about it."""
     chapter(5, "Where everything stands")
-    verdicts = {row["host"]: (row["wave"], row["release"], row["verdict"]) for row in table.result_rows(last)}
+    # Later rollouts overwrite what earlier ones said about a package.
+    verdicts = {(row["host"], row["package"]): row["verdict"] for rollout in rollouts for row in table.result_rows(rollout)}
+    last = {row["host"]: row for row in table.result_rows(rollouts[-1])}
     rows = []
     for host in hosts:
-        wave, release, verdict = verdicts[host.name]
         for package in PACKAGES:
             version, origin = host.installed_from(package)
-            rows.append({"host": host.name, "wave": wave, "release": release, "package": package, "version": version,
-                         "origin": origin, "verdict": f"2.3 {verdict}" if package == "cloud-api" else "passed"})
+            verdict = f"2.3 {last[host.name]['verdict']}" if package == "cloud-api" else verdicts.get((host.name, package), "")
+            rows.append({**last[host.name], "package": package, "version": version, "origin": origin, "verdict": verdict})
     say(*table.lines(rows, table.RESULT_COLUMNS))
 
 
@@ -181,8 +185,8 @@ def farewell() -> None:
             "  bin/demo --clean                                         remove them")
     else:
         say("", "The hosts are gone. bin/demo --keep leaves them for you to look around.")
-    seconds = int(time.time()) - int(os.environ.get("DEMO_STARTED") or time.time())
-    say(f"Everything above was checked; it took {seconds // 60} min {seconds % 60} s.")
+    minutes, seconds = divmod(int(time.time()) - int(os.environ.get("DEMO_STARTED") or time.time()), 60)
+    say(f"Everything above was checked; it took {f'{minutes} min ' if minutes else ''}{seconds} s.")
 
 
 def main() -> int:
@@ -193,9 +197,8 @@ def main() -> int:
         shutil.rmtree(STATE / part, ignore_errors=True)
     try:
         distributions(hosts)
-        first_release(hosts)
-        proposed_package(hosts)
-        outcome(hosts, broken_update(hosts))
+        rollouts = [first_release(hosts), proposed_package(hosts), broken_update(hosts)]
+        outcome(hosts, rollouts)
         farewell()
     except (ClaimFailed, LabError) as error:
         print(f"\ndemo: {error}\ndemo: the logs are in {_short(STATE / 'log')}", file=sys.stderr)

@@ -39,10 +39,10 @@ ea-dnf    early_adopters  cmd-os-1  cloud-api     2.2-1.el9~cmd1  cmd-os-1-updat
 ea-dnf    early_adopters  cmd-os-1  cloud-client  3.1-1.el9~cmd1  cmd-os-1-proposed  passed
 ea-dnf    early_adopters  cmd-os-1  libcloud      0.9-1.el9~cmd1  cmd-os-1-holdback  passed
 prod-apt  production      cmd-os-1  cloud-api     2.2-1~e1+cmd1   cmd-os-1-updates   2.3 not attempted
-prod-apt  production      cmd-os-1  cloud-client  3.0-1           base               passed
+prod-apt  production      cmd-os-1  cloud-client  3.0-1           base               -
 prod-apt  production      cmd-os-1  libcloud      0.9-1~e1+cmd1   cmd-os-1-holdback  passed
 prod-dnf  production      cmd-os-1  cloud-api     2.2-1.el9~cmd1  cmd-os-1-updates   2.3 not attempted
-prod-dnf  production      cmd-os-1  cloud-client  3.0-1           base               passed
+prod-dnf  production      cmd-os-1  cloud-client  3.0-1           base               -
 prod-dnf  production      cmd-os-1  libcloud      0.9-1.el9~cmd1  cmd-os-1-holdback  passed
 """
 # In a mount namespace of its own every file system but the checkout, and what is no disk, becomes read-only.
