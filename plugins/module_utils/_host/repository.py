@@ -219,7 +219,7 @@ class _Reader:
 
     def _priority(self) -> t.Optional[int]:
         value = self.entry.get("priority")
-        if value is not None and type(value) is not int:  # a bool is an int, and a text that looks like one is none
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             self._refuse(f"priority {value!r} is not a whole number", "Correct priority, or leave it out")
         return value
 
