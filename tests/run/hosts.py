@@ -16,11 +16,14 @@ HOSTS = ("apt1=deb", "dnf1=rpm", "repo=repository")
 
 
 def ready(report: Report) -> bool:
-    """Make the roots and publish the standard site, kept for the copies; False, with a failed check, when that is impossible."""
+    """Publish the standard site and make hosts of its base distribution, for the copies; False, with a failed check, when that is impossible."""
     prepare("need_root")
     prepare("need_packages", "mmdebstrap")
     collections()
-    output = session(report, _hosts(report) / "site", ["/usr/bin/python3", "-m", "lab.site"], "--fresh")
+    site = ["/usr/bin/python3", "-m", "lab.site"]
+    output = session(report, _hosts(report) / "bare", [*site, "--no-hosts"], "--fresh")
+    if output.status == 0:
+        output = session(report, copied(report, "site", "bare"), site)
     return report.check("the standard site is built, signed and served", output.status == 0, output.tail())
 
 
@@ -28,14 +31,16 @@ def _hosts(report: Report) -> Path:
     return WORK / "hosts" / report.part
 
 
-def copied(report: Report, name: str) -> Path:
+def copied(report: Report, name: str, kind: str = "site") -> Path:
     """New hosts with the standard site, for one user of them; return their state folder.
+
+    kind: ``site`` hosts have the base distribution's sources and site-tools; ``bare`` hosts have no sources at all.
 
     Overlay directories keep their meaning in extended attributes, which only cp -a as root copies.
     """
     state = _hosts(report) / name
     remove(state)
-    subprocess.run(["cp", "-a", "--reflink=auto", str(_hosts(report) / "site"), str(state)], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(_hosts(report) / kind), str(state)], check=True)
     return state
 
 

@@ -69,6 +69,8 @@ def _installed(report: Report, tarball: Path, env: dict[str, str]) -> None:
     for path in collection.iterdir():
         if path.name not in (*_REMAINS, "MANIFEST.json", "FILES.json"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    told = report.run(venv("importer") / "bin/ansible-builder", "introspect", place, env=env, cwd=tarball.parent)
+    report.check("an execution environment gets what the collection needs", told.status == 0 and "jsonschema" in told.text, told.tail())
     # In check mode, and for a set that does not exist: this is somebody's machine.
     module = ["ansible", "localhost", "--check", "-m", "egi.cmd.repository_set", "-a", "name=importer-test state=absent"]
     report.command("an installed module runs", *module, env=env, cwd=tarball.parent)

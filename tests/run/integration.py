@@ -4,8 +4,9 @@
 """The integration targets: each on new hosts of its own, two at a time.
 
 A target is a folder in tests/integration/targets with tasks/main.yml (run as a role; the file ``hosts`` holds the host
-pattern, localhost without it) or a program run.py or run.sh that ends with ``N passed, N failed, N skipped``. The file
-``hosts.lab`` names further hosts, NAME=LAYER on each line. An Ansible warning fails a target.
+pattern, localhost without it) or a program run.py or run.sh that ends with ``N passed, N failed, N skipped``; it finds
+hosts without any sources, because what they run is its to say (lab.site). The file ``hosts.lab`` names further hosts,
+NAME=LAYER on each line. An Ansible warning fails a target.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ def _program(name: str) -> Path | None:
 
 def _target(report: Report, name: str) -> Output:
     """Run one target; its hosts are removed when it passed, and stay to be looked at when it failed."""
-    state = hosts.copied(report, name)
+    program = _program(name)
+    state = hosts.copied(report, name, "bare" if program else "site")
     listed = TARGETS / name / "hosts.lab"
     more = [line.strip() for line in listed.read_text().splitlines() if line.strip()] if listed.exists() else []
-    program = _program(name)
     command = [program] if program else ["sh", "-c", 'exec ansible-playbook -i "$LAB_INVENTORY" "$0"', _playbook(name)]
     output = hosts.session(report, state, command, more=more, ANSIBLE_ROLES_PATH=TARGETS)
     if output.status == 0:
