@@ -10,11 +10,11 @@ Runs inside a lab session with the hosts apt1 and repo. A working set is live al
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import typing as t
 from dataclasses import dataclass, field
@@ -189,9 +189,14 @@ def _damaged_memory(host: Host) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def _busy_apt(host: Host) -> t.Iterator[None]:
-    with open(host.root / "var/lib/apt/lists/lock", "rb+") as lock:
-        fcntl.lockf(lock, fcntl.LOCK_EX)
+    """Another process holds apt's lock; this one would lose it as soon as it reads the file for a fingerprint."""
+    hold = "import fcntl, sys; lock = open(sys.argv[1], 'rb+'); fcntl.lockf(lock, fcntl.LOCK_EX); print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(host.root / "var/lib/apt/lists/lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
         yield
+        holder.communicate()
 
 
 @contextlib.contextmanager
