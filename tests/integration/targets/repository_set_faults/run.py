@@ -279,7 +279,8 @@ def try_kills(host: Host, verdicts: Verdicts, wish: t.Mapping[str, t.Any], live:
         done = host.run("env", "PYTHONPATH=/tmp/collection", "/usr/bin/python3", "/tmp/kill.py", "/tmp/live.json", "/tmp/wish.json")
         lines = done.stdout.splitlines()
         steps = [line for line in lines if line.startswith("step ")]
-        verdicts.of(f"{title} killed before each of {len(steps)} steps", [line for line in lines if line not in steps] if done.returncode else [])
+        wrong = [*(line for line in lines if line not in steps), f"exit status {done.returncode}"] if done.returncode else []
+        verdicts.of(f"{title} killed before each of {len(steps)} steps", wrong)
         verdicts.of(f"{title} is long enough to be killed", [] if len(steps) > 20 else lines)
     host.run("env", "PYTHONPATH=/tmp/collection", "/usr/bin/python3", "/tmp/kill.py", "/tmp/live.json", "/tmp/wish.json", "30")
     before = host.fingerprint()
