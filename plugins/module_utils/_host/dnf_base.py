@@ -44,11 +44,14 @@ def _listen() -> _Heard:
 
 
 def reason(error: t.Any) -> str:
-    """Return what dnf says of an error in one line, with the causes that it only logged since the last call."""
-    heard = _listen()
-    causes, heard.lines = heard.lines, []
+    """Return what dnf says of an error in one line; of a repository that cannot be read, with the causes dnf only logged."""
+    import dnf
+
     text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-    return ": ".join([text, "; ".join(dict.fromkeys(cause for cause in causes if cause not in text))]) if causes else text
+    if not isinstance(error, dnf.exceptions.RepoError):
+        return text
+    causes = [cause for cause in dict.fromkeys(_listen().lines) if cause not in text]
+    return f"{text}: {'; '.join(causes)}" if causes else text
 
 
 def configured() -> t.Any:

@@ -133,7 +133,7 @@ class _Proof:
                               "Install the distribution's release package, or write the release number into baseurl")
 
     def fetch(self) -> None:
-        """Fetch and verify each repository by itself, so that the message names the right one; then let the solver read them."""
+        """Fetch and verify each repository by itself, so that the message names the right one; then let the solver read all."""
         import dnf
 
         for one in self.enabled:
@@ -144,19 +144,16 @@ class _Proof:
                 repo.load()
             except (dnf.exceptions.Error, OSError) as error:
                 raise self._refusal(one, error) from error
-        for one in self.repositories:
-            self.base.repos[one.name].disable()
-        for one in self.enabled:
-            self.base.repos[one.name].enable()
-            try:
-                self.base.fill_sack(load_system_repo=False)
-            except (dnf.exceptions.Error, OSError) as error:
-                raise self._refusal(one, error) from error
+        try:
+            self.base.fill_sack(load_system_repo=False)
+        except (dnf.exceptions.Error, OSError) as error:
+            culprit = next((one for one in self.enabled if f"'{one.name}'" in str(error)), None)
+            raise self._refusal(culprit, error) from error
 
-    def _refusal(self, repository: Repository, error: Exception) -> Failure:
+    def _refusal(self, repository: t.Optional[Repository], error: Exception) -> Failure:
         why = dnf_base.reason(error).replace(self.scratch, "")
         remedy = next((remedy for sign, remedy in _REMEDIES if sign.lower() in why.lower()), "Ask the server's keeper, or leave the repository out")
-        return Failure(f"prove repository '{repository.name}'", why, remedy)
+        return Failure(f"prove repository '{repository.name}'" if repository else f"prove repository set '{self.set_name}'", why, remedy)
 
     def result(self) -> Proof:
         """Return the priorities as dnf reads them, and the verified metadata to go live."""

@@ -131,6 +131,13 @@ def _replaced(host: Host, path: str, text: str) -> t.Iterator[None]:
         place.write_bytes(before)
 
 
+def stranger_to_itself(have: Repositories, host: Host) -> faults.Fault:
+    """Make the host forget its release, for good, and ask for a repository by it."""
+    host.run("rpm", "-e", "--nodeps", "example-release")
+    arguments = {"name": SET, "repositories": [have.repository("more", baseurl=[f"{URL}/$releasever/more"])]}
+    return faults.Fault("a host that does not know its release", arguments, ["'faults-more'", "$releasever", "release package"])
+
+
 def _without_rpm(found: t.Mapping[str, str]) -> t.Dict[str, str]:
     """Leave out rpm's database: reading it moves marks in it."""
     return {path: text for path, text in found.items() if "/var/lib/rpm/" not in path}
@@ -155,6 +162,9 @@ def main() -> int:
     faults.try_kills(host, verdicts, have.plus("more"), live)
     host.call({"name": SET, "state": "absent"})
     verdicts.of("the set goes without a trace", faults.differences(at_first, _without_rpm(host.fingerprint())))
+    host.looked_at = DNF
+    fault = stranger_to_itself(have, host)
+    verdicts.of(fault.name, faults.try_fault(host, fault))
     print(f"{verdicts.passed} passed, {verdicts.failed} failed, 0 skipped")
     return 1 if verdicts.failed else 0
 
