@@ -1,0 +1,107 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Where an upstream is: its URL taken apart, and the login that belongs to it."""
+
+from __future__ import annotations
+
+import base64
+import netrc
+import os
+import re
+from typing import NamedTuple, Optional
+from urllib.parse import quote, unquote, urlsplit
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+
+PORTS = {"http": 80, "https": 443}
+_UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+class Origin(NamedTuple):
+    """Whom a connection is to. Logins and client certificates never go to another origin (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Address(NamedTuple):
+    """One URL of an upstream.
+
+    origin: None for file. base: path with a final '/', percent-encoded for http, plain for file. authorization: value
+    of that header, or None. shown: the URL without its login.
+    """
+
+    origin: Optional[Origin]
+    base: str
+    authorization: Optional[str]
+    shown: str
+
+    def target(self, path: str) -> str:
+        """Return the request target, or the file's path, of a path below this address."""
+        return self.base + (path if self.origin is None else quote(path))
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path below this address, without its login."""
+        return self.shown + (path if self.origin is None else quote(path))
+
+
+def parse(url: str) -> Address:
+    """Take the base URL of an upstream apart: http, https or file (RFC 3986)."""
+    action = f"use URL {_without_login(url)!r}"
+    remedy = "Write it like https://mirror.example.org/debian/"
+    if _UNFIT.search(url):
+        raise Failure(action, "it holds a blank, a backslash or a control character", remedy)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:  # its text may quote what follows a colon: a password
+        raise Failure(action, "its host or port is not valid", remedy) from error
+    if parts.query or parts.fragment:
+        raise Failure(action, "a base URL has no query and no fragment", remedy)
+    base = parts.path.rstrip("/") + "/"
+    if parts.scheme == "file":
+        if host not in ("", "localhost"):
+            raise Failure(action, f"a file URL cannot name host {host!r}", "Write file:///path")
+        return Address(None, unquote(base), None, "file://" + base)
+    if parts.scheme not in PORTS:
+        raise Failure(action, f"its scheme is {parts.scheme or 'missing'!r}, not http, https or file", remedy)
+    if not host:
+        raise Failure(action, "it names no host", remedy)
+    origin = Origin(parts.scheme, host, port or PORTS[parts.scheme])
+    return Address(origin, base, _login(url, host), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{base}")
+
+
+def basic(user: str, password: str) -> str:
+    """Return the value of an Authorization header (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def userinfo(url: str) -> Optional[str]:
+    """Return the Authorization value a URL itself carries, or None."""
+    parts = urlsplit(url)
+    return None if parts.username is None else basic(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _without_login(url: str) -> str:
+    """The URL as it may be shown, however malformed: nothing before its last '@'."""
+    scheme, mark, rest = url.partition("://")
+    return scheme + mark + rest.rpartition("@")[2]
+
+
+def _login(url: str, host: str) -> Optional[str]:
+    """The URL's own login, else that of the netrc file ($NETRC or ~/.netrc), as curl looks for it."""
+    own = userinfo(url)
+    path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+    if own is not None or not os.path.isfile(path):
+        return own
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except netrc.NetrcParseError as error:  # its text may quote a password
+        raise Failure(f"read logins from {path}", f"line {error.lineno} is not netrc syntax", "Correct it, see netrc(5)") from error
+    except (OSError, UnicodeError) as error:
+        raise Failure(f"read logins from {path}", getattr(error, "strerror", None) or "it is not text", "Correct it, or remove it") from error
+    return basic(found[0] or "", found[2] or "") if found else None

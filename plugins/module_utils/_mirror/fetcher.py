@@ -1,0 +1,279 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Bring files into the store: in parallel, verified while they arrive, resumed where an earlier run broke off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault, Reply, said
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Wanted, inside
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Queue, Task
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
+
+_SHOWN = 3  # failures told in full; the rest is counted
+_TICK = 0.2  # seconds between two looks at progress and stop
+_PATIENCE = 2.0  # seconds a stopped worker gets: one that waits for a name server cannot be woken
+_CHUNK = 1 << 20
+
+
+class Progress(NamedTuple):
+    """How far a fetch is. size counts bytes of wanted files, those in transfer included; failed: files given up."""
+
+    files: int
+    files_total: int
+    size: int
+    size_total: int
+    failed: int
+
+
+class Store(Protocol):
+    """What fetching needs of the store."""
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether the file is there."""
+
+    def partial(self, sha256: str) -> str:
+        """The path a file is written to until it is verified."""
+
+    def keep(self, sha256: str) -> str:
+        """Take in the verified partial file."""
+
+
+def fetch(
+    transport: Transport,
+    wanted: Sequence[Wanted],
+    store: Store,
+    progress: Callable[[Progress], None] = lambda progress: None,
+    stop: Optional[threading.Event] = None,
+) -> None:
+    """Fetch what the store does not have; return when all of it is there.
+
+    Wanted files of the same content are fetched once, from any of their paths. Raises Failure that names the first
+    files that could not be had, every URL and reason; also when ``stop`` is set or the disk refuses. Files that were
+    finished stay in the store whatever happens, and unfinished ones are resumed by the next fetch. ``progress`` is
+    called from this thread.
+    """
+    tasks = _tasks(transport, wanted, store)
+    if tasks:
+        _Fetch(transport, store, tasks).run(progress, stop or transport.stop)
+
+
+def _tasks(transport: Transport, wanted: Sequence[Wanted], store: Store) -> List[Task]:
+    paths: Dict[Tuple[str, int], List[str]] = {}
+    for file in wanted:
+        paths.setdefault((file.sha256, file.size), []).append(inside(file.path))
+    return [Task(sha256, size, at, transport.sites) for (sha256, size), at in paths.items() if not store.has(sha256, size)]
+
+
+class _Fetch:
+    """One call of fetch()."""
+
+    def __init__(self, transport: Transport, store: Store, tasks: List[Task]) -> None:
+        self._transport = transport
+        self._store = store
+        self._tasks = tasks
+        self._queue = Queue(tasks, transport.sites)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._active: Dict[int, Task] = {}
+        self._total_size = sum(task.size for task in tasks)
+        self._done = 0
+        self._done_size = 0
+        self._failed: List[Task] = []
+        self._broken: Optional[BaseException] = None  # what ends everything: a full disk
+
+    def run(self, progress: Callable[[Progress], None], stop: threading.Event) -> None:
+        count = min(self._transport.connections, len(self._tasks))
+        workers = [threading.Thread(target=self._work, name=f"mirror-fetch-{number}", daemon=True) for number in range(count)]
+        try:
+            for worker in workers:
+                worker.start()
+            while not self._ended.wait(_TICK):
+                progress(self._progress())
+                if stop.is_set() or self._transport.stopped:
+                    break
+        finally:
+            if not self._ended.is_set() or self._broken:
+                self._transport.halt()
+            self._queue.close()
+            for worker in workers:
+                worker.join(_PATIENCE)
+        progress(self._progress())
+        self._report()
+
+    def _report(self) -> None:
+        total = len(self._tasks)
+        if isinstance(self._broken, OSError):
+            where = getattr(self._broken, "filename", None) or "the store"
+            raise Failure(f"write {where}", said(self._broken), "Make room or repair the disk, then run it again: it goes on from here") from self._broken
+        if self._broken:
+            raise self._broken
+        if self._failed:
+            listed = [f"{task.paths[0]} ({task.why()})" for task in self._failed[:_SHOWN]]
+            rest = len(self._failed) - len(listed)
+            why = "; ".join(listed) + (f"; and {rest} more" if rest else "")
+            remedy = "What arrived is kept. If the upstream is just being updated, run it again; else ask who runs it, or name another mirror"
+            raise Failure(f"fetch {len(self._failed)} of {total} files of source {self._transport.name!r}", why, remedy)
+        if self._done < total:
+            remedy = "Run it again: it goes on from there"
+            raise Failure(f"fetch files of source {self._transport.name!r}", f"stopped on request after {self._done} of {total} files", remedy)
+
+    def _progress(self) -> Progress:
+        with self._lock:
+            size = self._done_size + sum(task.received for task in self._active.values())
+            return Progress(self._done, len(self._tasks), size, self._total_size, len(self._failed))
+
+    def _work(self) -> None:
+        try:
+            for task in iter(self._queue.take, None):
+                self._attempt(task)
+        except BaseException as error:  # told by run(): a thread has nobody to tell
+            self._broken = error
+            self._ended.set()
+            self._queue.close()
+
+    def _attempt(self, task: Task) -> None:
+        place = task.best()
+        if place is None:
+            self._give_up(task)
+            return
+        resting = place.site.resting
+        if resting:
+            self._queue.again(task, resting)
+            return
+        fault: Optional[Fault] = None
+        with self._lock:
+            self._active[id(task)] = task
+        try:
+            self._bring(task, place)
+        except Fault as error:
+            fault = error
+        with self._lock:  # before anyone else may take it again
+            del self._active[id(task)]
+            self._done += fault is None
+            self._done_size += 0 if fault else task.size
+        if fault:
+            self._retry(task, place, fault)
+        else:
+            self._finish()
+
+    def _retry(self, task: Task, place: Place, fault: Fault) -> None:
+        if self._transport.stopped:
+            self._queue.close()
+            self._ended.set()
+            return
+        pause = task.failed(place, fault, self._transport.retries)
+        if task.best() is None:
+            self._give_up(task)
+        else:
+            self._queue.again(task, pause)
+
+    def _give_up(self, task: Task) -> None:
+        for site in self._transport.sites:
+            if site.dead:
+                task.reasons.setdefault(site.address.url(task.paths[0]), site.dead)
+        with self._lock:
+            self._failed.append(task)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._queue.finish()
+        if self._done + len(self._failed) == len(self._tasks):
+            self._ended.set()
+
+    def _bring(self, task: Task, place: Place) -> None:
+        """Fetch one file from one place into the store. Raises Fault; OSError is of our own disk."""
+        partial = self._store.partial(task.sha256)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _Arrival(self._transport, task, place, descriptor).receive()
+        except OSError:
+            os.unlink(partial)  # a full disk needs the room more than the next run needs the start of a file
+            raise
+        finally:
+            os.close(descriptor)
+        self._store.keep(task.sha256)
+
+
+class _Arrival:
+    """One file on its way from one place into an open partial file."""
+
+    def __init__(self, transport: Transport, task: Task, place: Place, descriptor: int) -> None:
+        self._transport = transport
+        self._task = task
+        self._place = place
+        self._descriptor = descriptor
+        self._digest = hashlib.sha256()
+
+    def receive(self) -> None:
+        """Return when the partial file has the wanted content."""
+        task = self._task
+        task.received = start = self._resume()
+        if start < task.size:
+            reply = self._transport.open(self._place.site, self._place.path, start, fresh=self._place in task.suspect)
+            try:
+                if start and reply.status == 200:  # it cannot resume, so it sends everything
+                    self._restart()
+                self._stream(reply)
+            finally:
+                reply.close()
+            self._verify(reply)
+        else:
+            self._verify(None)
+
+    def _resume(self) -> int:
+        """Digest what an earlier attempt left; return how much that is."""
+        held = os.fstat(self._descriptor).st_size
+        if held > self._task.size:
+            self._restart()
+            return 0
+        for data in iter(lambda: os.read(self._descriptor, _CHUNK) if held else b"", b""):
+            self._digest.update(data)
+        return held
+
+    def _restart(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._digest = hashlib.sha256()
+        self._task.received = 0
+
+    def _stream(self, reply: Reply) -> None:
+        task = self._task
+        if reply.length is not None and task.received + reply.length != task.size:
+            raise Fault(f"it offers {task.received + reply.length} bytes, not the {task.size} that are signed for", final=True)
+        while True:
+            data = self._transport.read(reply)
+            if not data:
+                break
+            task.received += len(data)
+            if task.received > task.size:
+                self._restart()
+                raise Fault(f"it sends more than the {task.size} bytes that are signed for", final=True)
+            self._digest.update(data)
+            self._write(data)
+        if task.received < task.size:
+            raise Fault(f"the transfer ended {task.size - task.received} bytes early")
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def _verify(self, reply: Optional[Reply]) -> None:
+        if self._digest.hexdigest() == self._task.sha256:
+            return
+        self._restart()
+        encoding = (reply.headers.get("Content-Encoding") if reply else None) or ""
+        why = "its content is not what is signed for" + (f" (sent with Content-Encoding {encoding[:40]!r})" if encoding else "")
+        # Once may be a cache on the way, or the start another mirror sent; twice is this mirror.
+        seen = self._place in self._task.suspect
+        self._task.suspect.add(self._place)
+        raise Fault(why, final=seen)

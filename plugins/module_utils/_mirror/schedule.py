@@ -1,0 +1,118 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Which file is fetched next and from where. A file that waits for its next attempt holds no slot."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Site, pause_after
+
+
+class Place(NamedTuple):
+    """Where a file may be had: one mirror, one of the paths with this content."""
+
+    site: Site
+    path: str
+
+
+class Task:
+    """One content to fetch. ``received``: bytes of it so far, for the display."""
+
+    def __init__(self, sha256: str, size: int, paths: List[str], sites: Iterable[Site]) -> None:
+        self.sha256 = sha256
+        self.size = size
+        self.paths = paths
+        self.received = 0
+        self.reasons: Dict[str, str] = {}  # URL -> why not
+        self.suspect: Set[Place] = set()  # sent other content once: a cache on the way may be to blame
+        self._tries = {Place(site, path): 0 for path in paths for site in sites}
+
+    def best(self) -> Optional[Place]:
+        """Where to try next; None when there is nowhere left."""
+        open_places = [place for place in self._tries if not place.site.dead]
+        return min(open_places, key=lambda place: (place.site.resting > 0, self._tries[place]), default=None)
+
+    def failed(self, place: Place, fault: Fault, retries: int) -> float:
+        """Count a failed attempt; return the seconds to wait before the next."""
+        self.reasons[place.site.address.url(place.path)] = fault.why
+        if not fault.reached:  # counted against the mirror, which rests
+            return 0.0
+        self._tries[place] += 1
+        tries = self._tries[place]
+        if fault.final or tries > retries:
+            del self._tries[place]
+        best = self.best()
+        if best is None or self._tries[best] < tries:
+            return 0.0
+        return max(fault.retry_after, pause_after(tries))
+
+    def why(self) -> str:
+        """What is told when it could not be had: every URL and its reason."""
+        return "; ".join(f"{url}: {reason}" for url, reason in self.reasons.items())
+
+
+class Queue:
+    """The tasks that are not finished: largest first, failed ones after their pause. Safe for threads."""
+
+    def __init__(self, tasks: Iterable[Task], sites: List[Site]) -> None:
+        self._sites = sites
+        self._ready = [(-task.size, number, task) for number, task in enumerate(tasks)]
+        heapq.heapify(self._ready)
+        self._later: List[Tuple[float, int, Task]] = []
+        self._count = len(self._ready)  # unfinished, those being fetched included
+        self._next = self._count
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def take(self) -> Optional[Task]:
+        """Return the task to work on, waiting for one; None when all are finished or the queue is closed."""
+        with self._changed:
+            while self._count and not self._closed:
+                pause = self._advance()
+                if self._ready and pause <= 0:
+                    return heapq.heappop(self._ready)[2]
+                self._changed.wait(pause or None)
+            return None
+
+    def again(self, task: Task, seconds: float) -> None:
+        """Put a taken task back, to be taken after a pause."""
+        with self._changed:
+            self._next += 1
+            if seconds > 0:
+                heapq.heappush(self._later, (time.monotonic() + seconds, self._next, task))
+            else:
+                heapq.heappush(self._ready, (-task.size, self._next, task))
+            self._changed.notify()
+
+    def finish(self) -> None:
+        """Count a taken task as finished, well or not."""
+        with self._changed:
+            self._count -= 1
+            if not self._count:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Hand out nothing more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _advance(self) -> float:
+        """Make due tasks ready; return the seconds until there is something to do, 0 for now or when told."""
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            task = heapq.heappop(self._later)[2]
+            heapq.heappush(self._ready, (-task.size, self._next, task))
+            self._next += 1
+        if self._ready:
+            # When every mirror rests there is no use in taking files to see that.
+            return min((site.resting_until for site in self._sites if not site.dead), default=0.0) - now
+        return self._later[0][0] - now if self._later else 0.0
