@@ -44,7 +44,7 @@ def count(report: Report, core: str, output: Output) -> None:
     # Missing interpreters are reported once for all cores, by run().
     for name in re.findall(r'^WARNING: Skipping sanity test "([^"]+)"(?! on Python)', output.text, re.MULTILINE):
         report.skip(f"core {core}: {name}", "ansible-test left it out, see the log")
-    failed = re.findall(r"^([a-z-]+)(?: --python ([\d.]+))?$", output.text.partition("\nFATAL: The ")[2].partition("\n")[2], re.MULTILINE)
+    failed = re.findall(r"^([a-z0-9-]+)(?: --python ([\d.]+))?$", output.text.partition("\nFATAL: The ")[2].partition("\n")[2], re.MULTILINE)
     errors = "\n".join(line for line in output.text.splitlines() if line.startswith("ERROR: "))
     for name, version in ran:
         report.check(f"core {core}: {name} {version}".rstrip(), (name, version) not in failed, _errors_of(output.text, name, version))
