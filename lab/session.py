@@ -98,11 +98,22 @@ def inside(cache: Path, state: Path, specification: t.Mapping[str, str], command
             _wait_for_server(host.serve())
     environment = {**os.environ, "LAB_STATE": str(state), "LAB_INVENTORY": str(inventory)}
     try:
-        return subprocess.run(list(command), env=environment, check=False).returncode
+        return _attend(subprocess.Popen(list(command), env=environment).pid)
     except KeyboardInterrupt:
         return 130
     finally:
         lock.close()
+
+
+def _attend(command: int) -> int:
+    """Wait for a process and return its exit status, reaping every orphan meanwhile, as a first process must.
+
+    dnf takes a process that ended but was never reaped for one that still holds its lock.
+    """
+    while True:
+        ended, status = os.wait()
+        if ended == command:
+            return os.waitstatus_to_exitcode(status)
 
 
 def _end(signum: int, _frame: t.Any) -> t.NoReturn:
