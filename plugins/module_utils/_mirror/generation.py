@@ -36,10 +36,12 @@ _NAMED_BY_HASH = re.compile(r"(^|/)by-hash/|(^|/)[0-9a-f]{32,128}-[^/]+$")
 
 
 class Part(t.NamedTuple):
-    """One source in a generation. tree: id of the tree its packages are in; size: bytes of all its files."""
+    """One source in a generation. selection: digest of what of the upstream was asked for; tree: id of the tree its
+    packages are in; size: bytes of all its files."""
 
     format: str
     url: str
+    selection: str
     identity: str
     dated: int
     tree: str
@@ -61,6 +63,7 @@ class News(t.NamedTuple):
 
     format: str
     url: str
+    selection: str
     snapshot: Snapshot
 
 
@@ -186,7 +189,7 @@ class Generations:
             raise Failure(f"make a snapshot of {source}", f"{len(holes)} files are missing, the first is {holes[0].path}", "Sync again; nothing was published")
         manifests.write(os.path.join(staging, _ABOUT, source), manifest)
         size = sum(file.size for file in documents) + sum({file.sha256: file.size for file in manifest.in_store()}.values())
-        return Part(news.format, news.url, snapshot.identity, snapshot.dated, tree, len(entries), size)
+        return Part(news.format, news.url, news.selection, snapshot.identity, snapshot.dated, tree, len(entries), size)
 
     def _repeat(self, staging: str, source: str, last: Generation) -> Part:
         """Lay out a source as the last generation has it. Links are relative and of equal depth: they stay true."""

@@ -144,33 +144,33 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._partial, name))
 
-    def begin(self) -> t.List[str]:
-        """Say that files are going to be written. Returns the files a power cut damaged, now distrusted: a rename can
-        reach the disk before the content it names, so what a run wrote before an unclean restart is read again."""
-        boot = _boot_id()
-        damaged: t.List[str] = []
+    def recover(self) -> t.List[str]:
+        """Return the files a power cut damaged, now distrusted. A rename can reach the disk before the content it
+        names: what a run wrote that did not settle() before this machine started again is read once more."""
         try:
             with open(self._marker, encoding="ascii") as file:
-                before = file.read()
-            since = os.stat(self._marker).st_mtime
+                if file.read() == _boot_id():
+                    return []
+            since = os.stat(self._marker).st_mtime - 1
         except FileNotFoundError:
-            before, since = boot, 0.0
-        if before != boot:
-            recent = {held.sha256 for held in self.files() if held.arrived >= since - 1}
-            damaged = self.scrub(only=recent)
-            for name, _size, _changed in list(self.partials()):
-                self.drop_partial(name)
-        if not os.path.exists(self._marker) or before != boot:
-            with open(self._marker, "w", encoding="ascii") as file:
-                file.write(boot)
-                file.flush()
-                os.fsync(file.fileno())
-        return damaged
+            return []
+        for name, _size, _changed in list(self.partials()):
+            self.drop_partial(name)
+        return self.scrub(only={held.sha256 for held in self.files() if held.arrived >= since})
+
+    def unsettled(self) -> None:
+        """Say that files are going to be written; what an earlier run said stands until settle()."""
+        with self._lock:
+            if not os.path.exists(self._marker):
+                with open(self._marker, "w", encoding="ascii") as file:
+                    file.write(_boot_id())
+                    file.flush()
+                    os.fsync(file.fileno())
 
     def settle(self) -> None:
         """Return when everything written so far is on disk."""
-        sync_file_system(self.directory)
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.exists(self._marker):
+            sync_file_system(self.directory)
             os.unlink(self._marker)
 
 

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""What changed between two generations, package by package."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Entry
+
+
+class Version(t.NamedTuple):
+    """One version of a package. size: bytes; sha256 tells a rebuild under the same version."""
+
+    version: str
+    size: int
+    sha256: str
+
+
+class Change(t.NamedTuple):
+    """A package whose versions are not the same. kind: added, removed or changed; before and after: what only one
+    side has."""
+
+    kind: str
+    source: str
+    package: str
+    architecture: str
+    before: t.List[Version]
+    after: t.List[Version]
+
+
+class Difference(t.NamedTuple):
+    """changes: by source and package; size: bytes of all packages, after minus before."""
+
+    changes: t.List[Change]
+    size: int
+
+    def counts(self) -> t.Dict[str, int]:
+        """How many packages were added, removed and changed."""
+        return {kind: sum(change.kind == kind for change in self.changes) for kind in ("added", "removed", "changed")}
+
+
+Packages = t.Dict[t.Tuple[str, str], t.Set[Version]]
+
+
+def between(generations: Generations, before: t.Optional[Generation], after: Generation) -> Difference:
+    """Compare two generations source by source; before None compares with nothing."""
+    changes: t.List[Change] = []
+    size = 0
+    for source in sorted({*(before.sources if before else ()), *after.sources}):
+        old = generations.manifest(before.name, source).entries if before and source in before.sources else []
+        new = generations.manifest(after.name, source).entries if source in after.sources else []
+        found = of_entries(source, old, new)
+        changes += found.changes
+        size += found.size
+    return Difference(changes, size)
+
+
+def of_entries(source: str, before: t.Iterable[Entry], after: t.Iterable[Entry]) -> Difference:
+    """Compare what two indices name."""
+    old, new = _packages(before), _packages(after)
+    changes = []
+    for package, architecture in sorted(old.keys() | new.keys()):
+        had, has = old.get((package, architecture), set()), new.get((package, architecture), set())
+        if had != has:
+            kind = "added" if not had else "removed" if not has else "changed"
+            changes.append(Change(kind, source, package, architecture, sorted(had - has), sorted(has - had)))
+    return Difference(changes, _size(new) - _size(old))
+
+
+def _packages(entries: t.Iterable[Entry]) -> Packages:
+    packages: Packages = {}
+    for (_path, size, sha256), package, version, architecture in entries:
+        packages.setdefault((package, architecture), set()).add(Version(version, size, sha256))
+    return packages
+
+
+def _size(packages: Packages) -> int:
+    return sum(version.size for versions in packages.values() for version in versions)

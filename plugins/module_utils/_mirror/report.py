@@ -1,0 +1,96 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""What a run leaves for monitoring: the last run of every set as JSON, and the same as a Prometheus text file.
+
+Written whole after every sync, good or bad; the time of the last success outlives failures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, write_file
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Outcome
+
+Run = t.Dict[str, t.Any]
+
+_METRICS = (
+    ("last_run_timestamp_seconds", "ended", "When the last sync ended."),
+    ("last_run_success", "success", "1 if the last sync succeeded."),
+    ("last_run_duration_seconds", "seconds", "How long the last sync took."),
+    ("last_run_fetched_bytes", "fetched_bytes", "Bytes of packages and indices the last sync had to fetch."),
+    ("last_success_timestamp_seconds", "last_success", "When a sync last succeeded."),
+    ("snapshot_timestamp_seconds", "snapshot_created", "When the newest snapshot was made."),
+    ("warnings", "warning_count", "Warnings of the last sync."),
+)
+
+
+def of_outcome(outcome: Outcome, newest: Generation) -> Run:
+    """A successful sync as data."""
+    now = int(time.time())
+    return {
+        "success": 1, "ended": now, "last_success": now, "seconds": round(outcome.seconds, 3), "error": None, "changed": outcome.changed,
+        "snapshot": outcome.generation, "snapshot_created": newest.created, "published": outcome.published,
+        "packages": outcome.plan.difference.counts(), "fetched_files": outcome.plan.need.files, "fetched_bytes": outcome.plan.need.fetch,
+        "removed_snapshots": outcome.freed.generations, "removed_bytes": outcome.freed.size, "warnings": outcome.warnings, "warning_count": len(outcome.warnings),
+        "sources": {name: {"packages": part.packages, "bytes": part.size, "dated": part.dated} for name, part in newest.sources.items()},
+    }
+
+
+def of_failure(error: str, seconds: float) -> Run:
+    """A failed sync as data."""
+    return {"success": 0, "ended": int(time.time()), "seconds": round(seconds, 3), "error": error, "changed": False, "fetched_bytes": 0, "warnings": [],
+            "warning_count": 0}
+
+
+def load(configuration: Configuration) -> t.Dict[str, Run]:
+    """The last run of every set; empty before the first."""
+    try:
+        with open(_path(configuration), encoding="utf-8") as file:
+            return dict(json.load(file)["sets"])
+    except (OSError, ValueError, KeyError, TypeError):  # it is written anew by the next sync
+        return {}
+
+
+def write(configuration: Configuration, runs: t.Mapping[str, Run]) -> None:
+    """Add these runs to what is known and write both files."""
+    known = {name: run for name, run in load(configuration).items() if name in configuration.sets}
+    for name, run in runs.items():
+        lasting = {field: known[name][field] for field in ("last_success", "snapshot", "snapshot_created", "published", "sources") if field in known.get(name, {})}
+        known[name] = {**lasting, **run}
+    write_file(_path(configuration), json.dumps({"version": 1, "sets": known}, indent=1, sort_keys=True) + "\n", _path(configuration) + ".new")
+    if configuration.metrics:
+        write_file(configuration.metrics, prometheus(known), f"{configuration.metrics}.{os.getpid()}")
+
+
+def prometheus(runs: t.Mapping[str, Run]) -> str:
+    """The runs in Prometheus' text format."""
+    lines = []
+    for metric, field, text in _METRICS:
+        lines += [f"# HELP egi_cmd_mirror_{metric} {text}", f"# TYPE egi_cmd_mirror_{metric} gauge"]
+        lines += [f'egi_cmd_mirror_{metric}{{set="{name}"}} {run[field]}' for name, run in sorted(runs.items()) if field in run]
+    for metric, field, text in (("packages", "packages", "Packages in the newest snapshot."), ("bytes", "bytes", "Bytes of the newest snapshot's files."),
+                                ("upstream_timestamp_seconds", "dated", "The date the upstream gives its metadata.")):
+        lines += [f"# HELP egi_cmd_mirror_source_{metric} {text}", f"# TYPE egi_cmd_mirror_source_{metric} gauge"]
+        for name, run in sorted(runs.items()):
+            for source, part in sorted(run.get("sources", {}).items()):
+                lines.append(f'egi_cmd_mirror_source_{metric}{{set="{name}",source="{source}"}} {part[field]}')
+    return "\n".join(lines) + "\n"
+
+
+def _path(configuration: Configuration) -> str:
+    if configuration.report:
+        return configuration.report
+    state = os.path.join(configuration.root, STATE)
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(state, mode=0o700)
+    return os.path.join(state, "last-run.json")

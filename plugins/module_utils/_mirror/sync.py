@@ -1,0 +1,232 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""From upstreams to a published generation: read, plan, make sure of the room, fetch, lay out, switch.
+
+Whatever ends a run before the switch, readers keep what they had, and the next run goes on with what was fetched.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, difference, retention, rpm_upstream, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Difference
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, Pointers, write_file
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.space import Need
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
+
+_READERS = 8  # sources read at once: each waits for its upstream most of the time
+_SELECTING = ("format", "suites", "components", "architectures", "sources", "contents", "languages", "signed_metadata")
+
+Show = t.Callable[[str, Progress], None]
+
+
+class Busy(Failure):
+    """Another run is at work in the same mirror root."""
+
+
+class Plan(t.NamedTuple):
+    """What a sync of a set would do. news: sources that changed; dropped: sources that are no longer asked
+    for; read: what upstreams answered that is not what they answered last, changed or not."""
+
+    of_set: Set
+    last: t.Optional[Generation]
+    news: t.Dict[str, News]
+    dropped: t.List[str]
+    difference: Difference
+    need: Need
+    read: t.Dict[str, Snapshot]
+    warnings: t.List[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return self.last is None or bool(self.news) or bool(self.dropped)
+
+
+class Outcome(t.NamedTuple):
+    """What a sync did. generation: the newest one; published: what the set's pointer leads to, None for nothing."""
+
+    plan: Plan
+    changed: bool
+    generation: str
+    published: t.Optional[str]
+    freed: retention.Freed
+    seconds: float
+    warnings: t.List[str]
+
+
+class Mirror:
+    """One mirror root and what is known about it."""
+
+    def __init__(self, configuration: Configuration, stop: t.Optional[threading.Event] = None) -> None:
+        self.configuration = configuration
+        self.store = Store(configuration.root)
+        self.generations = Generations(self.store)
+        self.pointers = Pointers(self.generations)
+        self.stop = stop or threading.Event()
+        self._state = os.path.join(configuration.root, STATE)
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """Hold the lock of the root; the kernel lets it go with the process, however that ends."""
+        with open(os.path.join(self._state, "lock"), "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy(f"work in {self.configuration.root}", "another run is at work there", "Run again when it has ended") from error
+            self.generations.clear_staging()
+            self.pointers.heal()
+            yield
+
+    def plan(self, of_set: Set, show: Show = lambda what, progress: None) -> Plan:
+        """Find out what a sync would do. Indices are fetched into the store for that, packages are not."""
+        known = self.generations.all(of_set.name)
+        last = known[-1] if known else None
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            readings = [(source, pool.submit(self._read, of_set, source, last, show)) for source in of_set.sources]
+        read = {}
+        for source, reading in readings:
+            snapshot = reading.result()
+            if snapshot is not None:
+                read[source.name] = snapshot
+        news = {source.name: News(source.format, masked(source.urls[0]), selection(source), read[source.name])
+                for source in of_set.sources if source.name in read and not _holds(last, source, read[source.name].identity)}
+        dropped = sorted(set(last.sources) - {source.name for source in of_set.sources}) if last else []
+        changes = self._difference(news, dropped, last)
+        wanted = [file for one in news.values() for file in (*one.snapshot.large, *(entry.wanted for entry in one.snapshot.entries))]
+        added = sum(len(change.after) for change in changes.changes)
+        documents = [document for one in news.values() for document in one.snapshot.documents]
+        indices = sum(len(one.snapshot.large) for one in news.values())
+        coming = space.need(self.store, wanted, added + indices + len(documents), sum(len(document.content) for document in documents))
+        warnings = [warning for snapshot in read.values() for warning in snapshot.warnings]
+        return Plan(of_set, last, news, dropped, changes, coming, read, warnings)
+
+    def sync(self, of_set: Set, show: Show = lambda what, progress: None) -> Outcome:
+        """Bring a set to what its upstreams hold now, and let its pointer lead there unless it is held."""
+        started = time.monotonic()
+        warnings = [f"{sha256} was damaged by an unclean restart and is fetched again" for sha256 in self.store.recover()]
+        plan = self.plan(of_set, show)
+        warnings += plan.warnings
+        if plan.changed:
+            space.require(self.configuration.root, plan.need, self.configuration.margin)
+            generation = self._bring(plan, show)
+        else:
+            assert plan.last is not None
+            generation = plan.last
+        pointer = self.pointers.get(of_set.name)
+        if pointer is not None and pointer.held:
+            if pointer.generation != generation.name:
+                warnings.append(f"{of_set.name} is held at {pointer.generation}; let it go on with: cmd-mirror snapshot publish {generation.name}")
+        elif of_set.publish:
+            self.pointers.publish(of_set.name, generation.name)
+        self._accept(of_set, plan)
+        self.store.settle()
+        freed = retention.Freed([], 0, 0)
+        if plan.changed:
+            try:
+                freed = self._prune(of_set)
+            except Failure as failure:
+                warnings.append(str(failure))
+        pointer = self.pointers.get(of_set.name)
+        return Outcome(plan, plan.changed, generation.name, pointer.generation if pointer else None, freed, time.monotonic() - started, warnings)
+
+    def fetch(self, source: Source, wanted: t.Sequence[Wanted], show: Show) -> None:
+        """Bring files of one source into the store."""
+        self.store.unsettled()
+        with self._transport(source) as transport:
+            fetch(transport, wanted, self.store, lambda progress: show(source.name, progress), self.stop)
+
+    def _transport(self, source: Source) -> Transport:
+        told = self.configuration
+        return Transport(source, told.connections, told.limit, told.timeout, told.retries, self.stop)
+
+    def _read(self, of_set: Set, source: Source, last: t.Optional[Generation], show: Show) -> t.Optional[Snapshot]:
+        """Ask one upstream; None when the last generation holds what it has now."""
+        accepted = self._accepted(of_set, source)
+        upstream = deb_upstream if source.format == "deb" else rpm_upstream
+        current = _holds(last, source, accepted.get("identity"))
+        with self._transport(source) as transport:
+            def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
+                coming = space.need(self.store, wanted, 0, 0)
+                space.require(self.configuration.root, coming, self.configuration.margin)
+                self.store.unsettled()
+                fetch(transport, wanted, self.store, lambda progress: show(f"{source.name} indices", progress), self.stop)
+                return {file.path: self.store.path(file.sha256) for file in wanted}
+
+            return upstream.read(source, transport.get, take, accepted.get("state"), int(time.time()))
+
+    def _difference(self, news: t.Mapping[str, News], dropped: t.Sequence[str], last: t.Optional[Generation]) -> Difference:
+        changes, size = [], 0
+        for name in sorted({*news, *dropped}):
+            before = self.generations.manifest(last.name, name).entries if last and name in last.sources else []
+            found = difference.of_entries(name, before, news[name].snapshot.entries if name in news else [])
+            changes += found.changes
+            size += found.size
+        return Difference(changes, size)
+
+    def _bring(self, plan: Plan, show: Show) -> Generation:
+        """Fetch what is missing and lay the generation out."""
+        for source in plan.of_set.sources:
+            if source.name in plan.news:
+                snapshot = plan.news[source.name].snapshot
+                self.fetch(source, [*snapshot.large, *(entry.wanted for entry in snapshot.entries)], show)
+        if self.stop.is_set():
+            raise Failure(f"sync {plan.of_set.name}", "stopped on request", "Run it again: it goes on from there")
+        sources = {source.name: plan.news.get(source.name) for source in plan.of_set.sources}
+        return self.generations.build(plan.of_set.name, sources, plan.last)
+
+    def _prune(self, of_set: Set) -> retention.Freed:
+        if not retention.expired(self.generations, self.pointers, of_set.name, of_set.policy):
+            return retention.Freed([], 0, 0)
+        return retention.prune(self.store, self.generations, self.pointers, {of_set.name: of_set.policy})
+
+    def _accepted(self, of_set: Set, source: Source) -> t.Dict[str, t.Any]:
+        try:
+            with open(self._accepted_file(of_set, source.name), encoding="utf-8") as file:
+                return dict(json.load(file))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise Failure(f"read {self._accepted_file(of_set, source.name)}", str(error),
+                          "Restore it, or remove it: an older state of the upstream would then be taken once") from error
+
+    def _accept(self, of_set: Set, plan: Plan) -> None:
+        """Remember what was accepted, so that nothing older is, and the next request can be conditional."""
+        for name, snapshot in plan.read.items():
+            path = self._accepted_file(of_set, name)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            data = {"identity": snapshot.identity, "dated": snapshot.dated, "state": snapshot.state}
+            write_file(path, json.dumps(data, indent=1, sort_keys=True) + "\n", path + ".new")
+
+    def _accepted_file(self, of_set: Set, source: str) -> str:
+        return os.path.join(self._state, "accepted", of_set.name, f"{source}.json")
+
+
+def _holds(generation: t.Optional[Generation], source: Source, identity: t.Optional[str]) -> bool:
+    """Return whether a generation has this state of a source, with all that is asked for."""
+    part = generation.sources.get(source.name) if generation else None
+    return part is not None and (part.selection, part.identity) == (selection(source), identity)
+
+
+def selection(source: Source) -> str:
+    """A digest of what of the upstream a source asks for: another selection is another snapshot of the same state."""
+    chosen = [getattr(source, field) for field in _SELECTING]
+    return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""Whether what readers get still is what the upstreams signed: signatures, every link, every byte; and mending it.
+
+A generation is read again like an upstream, from disk: signature, indices, packages. Nothing we wrote down about it
+is believed.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, rpm_upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Held
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Show, selection
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
+
+
+class Finding(t.NamedTuple):
+    """One thing that is wrong. path: as a reader asks for it, below the mirror's root."""
+
+    path: str
+    why: str
+    repaired: bool
+
+
+class Report(t.NamedTuple):
+    """files, size: how much was read; notes: what could not be checked, and why."""
+
+    files: int
+    size: int
+    findings: t.List[Finding]
+    notes: t.List[str]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong any more."""
+        return all(finding.repaired for finding in self.findings)
+
+
+def verify(mirror: Mirror, sets: t.Sequence[Set], repair: bool, show: Show, seen: t.Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """Check every generation of the sets. repair: fetch again what is damaged, as long as the upstream has it.
+    seen: called with the bytes read so far and in total."""
+    findings: t.List[Finding] = []
+    notes: t.List[str] = []
+    held: t.List[t.Tuple[Generation, t.Optional[Source], str, Manifest]] = []
+    for of_set in sets:
+        sources = {source.name: source for source in of_set.sources}
+        for generation in mirror.generations.all(of_set.name):
+            held += [(generation, sources.get(name), name, mirror.generations.manifest(generation.name, name)) for name in generation.sources]
+    needed = {file.sha256: file for *_where, manifest in held for file in manifest.in_store()}
+    progress = _Progress(sum(file.size for file in needed.values()), seen)
+    damaged = set(mirror.store.scrub(needed, progress.add))
+    damaged |= {file.sha256 for file in needed.values() if not mirror.store.has(file.sha256, file.size)}
+    mended = _mend(mirror, held, damaged, show, notes) if repair and damaged else set()
+    told: t.Set[str] = set()
+    for generation, source, name, manifest in held:
+        where = f"snapshots/{generation.name}/{name}"
+        for file in manifest.in_store():
+            if file.sha256 in damaged and file.sha256 not in told:
+                told.add(file.sha256)
+                findings.append(Finding(f"{where}/{file.path}", "its content is damaged or gone", file.sha256 in mended))
+        findings += _structure(mirror, generation, name, manifest, damaged, repair)
+        if source is None or selection(source) != generation.sources[name].selection:
+            notes.append(f"{where}: the configuration asks for something else now, its signature was not checked again")
+        else:
+            findings += _signed(mirror, generation, source, manifest, where)
+    mirror.store.settle()
+    return Report(len(needed), progress.total, findings, notes)
+
+
+class _Progress:
+    """Adds up what was read."""
+
+    def __init__(self, total: int, seen: t.Callable[[int, int], None]) -> None:
+        self.total, self._done, self._seen = total, 0, seen
+
+    def add(self, held: Held) -> None:
+        self._done += held.size
+        self._seen(self._done, self.total)
+
+
+def _mend(mirror: Mirror, held: t.Sequence[t.Tuple[Generation, t.Optional[Source], str, Manifest]], damaged: t.Collection[str], show: Show,
+          notes: t.List[str]) -> t.Set[str]:
+    """Fetch damaged files again from the sources that had them; return those that are whole now."""
+    asked: t.Dict[Source, t.Dict[str, Wanted]] = {}
+    for _generation, source, _name, manifest in held:
+        if source is not None:
+            asked.setdefault(source, {}).update({file.sha256: file for file in manifest.in_store() if file.sha256 in damaged})
+    for source, files in asked.items():
+        lacking = [file for file in files.values() if not mirror.store.has(file.sha256, file.size)]
+        try:
+            if lacking:
+                mirror.fetch(source, lacking, show)
+        except Failure as failure:
+            notes.append(str(failure))
+    return {sha256 for files in asked.values() for sha256, file in files.items() if mirror.store.has(sha256, file.size)}
+
+
+def _structure(mirror: Mirror, generation: Generation, name: str, manifest: Manifest, damaged: t.Collection[str], repair: bool) -> t.Iterator[Finding]:
+    """Metadata that changed, and files a reader does not reach although the store has them."""
+    where = f"snapshots/{generation.name}/{name}"
+    for document in mirror.generations.damaged_documents(generation.name, name):
+        yield Finding(f"{where}/{document.path}", "this metadata is not what was published; delete this snapshot, a sync makes a new one", False)
+    holes = [file for file in mirror.generations.missing(generation.name, name) if file.sha256 not in damaged and file not in manifest.documents]
+    if not holes:
+        return
+    if repair:
+        mirror.generations.tree.place(name, [entry.wanted for entry in manifest.entries], generation.sources[name].tree)
+    left = set(mirror.generations.missing(generation.name, name)) if repair else set(holes)
+    for file in holes:
+        yield Finding(f"{where}/{file.path}", "the link to it is gone", file not in left)
+
+
+def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Manifest, where: str) -> t.Iterator[Finding]:
+    """Read a generation as if it were an upstream and compare. Its dates are its own matter: it is meant to be old."""
+    here = source._replace(urls=(f"file://{mirror.generations.path(generation.name)}/{source.name}",), freshness="warn", proxy=None)
+    try:
+        with Transport(here, connections=1, retries=0) as transport:
+            def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
+                return {file.path: mirror.store.path(file.sha256) for file in wanted}
+
+            upstream = deb_upstream if source.format == "deb" else rpm_upstream
+            snapshot = upstream.read(here, transport.get, take, None, int(time.time()))
+    except Failure as failure:
+        yield Finding(where, str(failure), False)
+        return
+    if snapshot is None or snapshot.identity != generation.sources[source.name].identity:
+        yield Finding(where, "its signed metadata is not what was published", False)
+        return
+    signed = {entry.wanted for entry in snapshot.entries}
+    written = {entry.wanted for entry in manifest.entries}
+    for file in sorted(signed ^ written):
+        yield Finding(f"{where}/{file.path}", "the signed index and what we wrote down about this snapshot differ", False)
