@@ -212,22 +212,35 @@ class _Arrival:
         self._place = place
         self._descriptor = descriptor
         self._digest = hashlib.sha256()
+        self._encoding = ""
 
     def receive(self) -> None:
-        """Return when the partial file has the wanted content."""
-        task = self._task
-        task.received = start = self._resume()
-        if start < task.size:
-            reply = self._transport.open(self._place.site, self._place.path, start, fresh=self._place in task.suspect)
+        """Return when the partial file has the wanted content. Raises Fault."""
+        start = self._resume()
+        if start and self._arrive(start, fresh=False):
+            return
+        # What was there may have been damaged, or sent by another mirror: this one is not to blame yet.
+        suspected = self._place in self._task.suspect
+        if not self._arrive(0, fresh=suspected or start > 0):
+            # Once may be a cache on the way; twice is this mirror.
+            self._task.suspect.add(self._place)
+            raise Fault("its content is not what is signed for" + self._encoding, final=suspected)
+
+    def _arrive(self, start: int, fresh: bool) -> bool:
+        """Get the bytes from start on; return whether all of it is right, else forget them."""
+        self._task.received = start
+        if start < self._task.size:
+            reply = self._transport.open(self._place.site, self._place.path, start, fresh)
             try:
                 if start and reply.status == 200:  # it cannot resume, so it sends everything
                     self._restart()
                 self._stream(reply)
             finally:
                 reply.close()
-            self._verify(reply)
-        else:
-            self._verify(None)
+        if self._digest.hexdigest() == self._task.sha256:
+            return True
+        self._restart()
+        return False
 
     def _resume(self) -> int:
         """Digest what an earlier attempt left; return how much that is."""
@@ -247,6 +260,8 @@ class _Arrival:
 
     def _stream(self, reply: Reply) -> None:
         task = self._task
+        encoding = reply.headers.get("Content-Encoding")
+        self._encoding = f" (sent with Content-Encoding {encoding[:40]!r})" if encoding else ""
         if reply.length is not None and task.received + reply.length != task.size:
             raise Fault(f"it offers {task.received + reply.length} bytes, not the {task.size} that are signed for", final=True)
         while True:
@@ -266,14 +281,3 @@ class _Arrival:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
-
-    def _verify(self, reply: Optional[Reply]) -> None:
-        if self._digest.hexdigest() == self._task.sha256:
-            return
-        self._restart()
-        encoding = (reply.headers.get("Content-Encoding") if reply else None) or ""
-        why = "its content is not what is signed for" + (f" (sent with Content-Encoding {encoding[:40]!r})" if encoding else "")
-        # Once may be a cache on the way, or the start another mirror sent; twice is this mirror.
-        seen = self._place in self._task.suspect
-        self._task.suspect.add(self._place)
-        raise Fault(why, final=seen)

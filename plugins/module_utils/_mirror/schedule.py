@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import threading
 import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
@@ -64,11 +65,11 @@ class Queue:
 
     def __init__(self, tasks: Iterable[Task], sites: List[Site]) -> None:
         self._sites = sites
-        self._ready = [(-task.size, number, task) for number, task in enumerate(tasks)]
+        self._numbers = itertools.count()  # tasks themselves have no order
+        self._ready = [(-task.size, next(self._numbers), task) for task in tasks]
         heapq.heapify(self._ready)
         self._later: List[Tuple[float, int, Task]] = []
         self._count = len(self._ready)  # unfinished, those being fetched included
-        self._next = self._count
         self._changed = threading.Condition()
         self._closed = False
 
@@ -85,11 +86,10 @@ class Queue:
     def again(self, task: Task, seconds: float) -> None:
         """Put a taken task back, to be taken after a pause."""
         with self._changed:
-            self._next += 1
             if seconds > 0:
-                heapq.heappush(self._later, (time.monotonic() + seconds, self._next, task))
+                heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), task))
             else:
-                heapq.heappush(self._ready, (-task.size, self._next, task))
+                heapq.heappush(self._ready, (-task.size, next(self._numbers), task))
             self._changed.notify()
 
     def finish(self) -> None:
@@ -110,8 +110,7 @@ class Queue:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             task = heapq.heappop(self._later)[2]
-            heapq.heappush(self._ready, (-task.size, self._next, task))
-            self._next += 1
+            heapq.heappush(self._ready, (-task.size, next(self._numbers), task))
         if self._ready:
             # When every mirror rests there is no use in taking files to see that.
             return min((site.resting_until for site in self._sites if not site.dead), default=0.0) - now
