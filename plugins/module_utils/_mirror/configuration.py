@@ -256,11 +256,15 @@ def _check(entry: t.Dict[str, t.Any], path: Path, fields: t.Dict[str, _Field], n
             yield missing_problem(dotted((*path, name)), fields[name].expected)
 
 
+def _source(entry: t.Dict[str, t.Any]) -> Source:
+    fields: t.Dict[str, t.Any] = {field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()}
+    return Source(**fields)
+
+
 def _configuration(data: t.Dict[str, t.Any]) -> Configuration:
     sets = {}
     for name, entry in data["sets"].items():
-        sources = tuple(Source(**{field: tuple(value) if isinstance(value, list) else value for field, value in source.items()})
-                        for source in entry["sources"])
+        sources = tuple(_source(source) for source in entry["sources"])
         keep = entry.get("keep", {})
         default = Policy()
         policy = Policy(keep.get("count", default.keep), keep.get("days", default.days), keep.get("grace_hours", default.grace), keep.get("most", default.most))

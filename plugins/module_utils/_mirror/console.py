@@ -125,7 +125,8 @@ class Session:
         for one in self.mirror.generations.all():
             if chosen is None or one.set in chosen:
                 packages, total = sum(part.packages for part in one.sources.values()), sum(part.size for part in one.sources.values())
-                data.append({"name": one.name, "set": one.set, "created": one.created, "packages": packages, "bytes": total, "pointers": names.get(one.name, [])})
+                data.append({"name": one.name, "set": one.set, "created": one.created, "packages": packages, "bytes": total,
+                             "pointers": names.get(one.name, [])})
                 rows.append([one.name, display.moment(one.created), str(packages), display.size(total), ", ".join(names.get(one.name, []))])
         return OK, data, display.table(["SNAPSHOT", "MADE", "PACKAGES", "SIZE", "POINTERS"], rows)
 
@@ -156,7 +157,8 @@ class Session:
         """cmd-mirror snapshot diff"""
         before, after = (self.mirror.generations.load(self.mirror.pointers.resolve(what)) for what in (self.arguments.before, self.arguments.after))
         found = difference.between(self.mirror.generations, before, after)
-        data = {"before": before.name, "after": after.name, "counts": found.counts(), "bytes": found.size, "changes": [_change_data(change) for change in found.changes]}
+        data = {"before": before.name, "after": after.name, "counts": found.counts(), "bytes": found.size,
+                "changes": [_change_data(change) for change in found.changes]}
         counts = ", ".join(f"{count} {kind}" for kind, count in found.counts().items())
         return OK, data, "\n".join([*filter(None, [display.changes(found.changes)]), f"{before.name} -> {after.name}: {counts}"])
 

@@ -81,7 +81,8 @@ class Pointers:
         pointers = self.all()
         now = pointers.get(name)
         if now and now.frozen and now.generation != generation:
-            raise Failure(f"publish {generation} as {name}", f"{name} is frozen at {now.generation}", f"Choose another name, or run: cmd-mirror snapshot delete {name}")
+            raise Failure(f"publish {generation} as {name}", f"{name} is frozen at {now.generation}",
+                          f"Choose another name, or run: cmd-mirror snapshot delete {name}")
         if now is None and os.path.lexists(os.path.join(self._root, name)):
             raise Failure(f"publish {generation} as {name}", "something else has this name", f"Move {self._root}/{name} away, or choose another name")
         if now and now.generation == generation:

@@ -23,6 +23,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Outcom
 
 Run = t.Dict[str, t.Any]
 
+_LASTING = ("last_success", "snapshot", "snapshot_created", "published", "sources")  # what a failed run does not change
 _METRICS = (
     ("last_run_timestamp_seconds", "ended", "When the last sync ended."),
     ("last_run_success", "success", "1 if the last sync succeeded."),
@@ -41,7 +42,8 @@ def of_outcome(outcome: Outcome, newest: Generation) -> Run:
         "success": 1, "ended": now, "last_success": now, "seconds": round(outcome.seconds, 3), "error": None, "changed": outcome.changed,
         "snapshot": outcome.generation, "snapshot_created": newest.created, "published": outcome.published,
         "packages": outcome.plan.difference.counts(), "fetched_files": outcome.plan.need.files, "fetched_bytes": outcome.plan.need.fetch,
-        "removed_snapshots": outcome.freed.generations, "removed_bytes": outcome.freed.size, "warnings": outcome.warnings, "warning_count": len(outcome.warnings),
+        "removed_snapshots": outcome.freed.generations, "removed_bytes": outcome.freed.size,
+        "warnings": outcome.warnings, "warning_count": len(outcome.warnings),
         "sources": {name: {"packages": part.packages, "bytes": part.size, "dated": part.dated} for name, part in newest.sources.items()},
     }
 
@@ -65,8 +67,8 @@ def write(configuration: Configuration, runs: t.Mapping[str, Run]) -> None:
     """Add these runs to what is known and write both files."""
     known = {name: run for name, run in load(configuration).items() if name in configuration.sets}
     for name, run in runs.items():
-        lasting = {field: known[name][field] for field in ("last_success", "snapshot", "snapshot_created", "published", "sources") if field in known.get(name, {})}
-        known[name] = {**lasting, **run}
+        before = known.get(name, {})
+        known[name] = {**{field: before[field] for field in _LASTING if field in before}, **run}
     write_file(_path(configuration), json.dumps({"version": 1, "sets": known}, indent=1, sort_keys=True) + "\n", _path(configuration) + ".new")
     if configuration.metrics:
         write_file(configuration.metrics, prometheus(known), f"{configuration.metrics}.{os.getpid()}")

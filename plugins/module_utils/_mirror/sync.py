@@ -162,7 +162,10 @@ class Mirror:
         """Ask one upstream; None when the last generation holds what it has now."""
         accepted = self._accepted(of_set, source)
         upstream = deb_upstream if source.format == "deb" else rpm_upstream
-        current = _holds(last, source, accepted.get("identity"))
+        state = accepted.get("state")
+        if state and not _holds(last, source, accepted.get("identity")):
+            # What was accepted is no longer here: everything is read again, and still nothing older is accepted.
+            state = {**state, "selection": ""}
         with self._transport(source) as transport:
             def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
                 coming = space.need(self.store, wanted, 0, 0)
@@ -171,7 +174,7 @@ class Mirror:
                 fetch(transport, wanted, self.store, lambda progress: show(f"{source.name} indices", progress), self.stop)
                 return {file.path: self.store.path(file.sha256) for file in wanted}
 
-            return upstream.read(source, transport.get, take, accepted.get("state"), int(time.time()))
+            return upstream.read(source, transport.get, take, state, int(time.time()), self.stop.wait)
 
     def _difference(self, news: t.Mapping[str, News], dropped: t.Sequence[str], last: t.Optional[Generation]) -> Difference:
         changes, size = [], 0
