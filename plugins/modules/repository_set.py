@@ -287,12 +287,12 @@ def _wanted(module: AnsibleModule, family: Family, online: bool) -> t.Tuple[chan
 
 def _prove_and_apply(module: AnsibleModule, wanted: change.Change, repositories: t.Sequence[repository.Repository]) -> None:
     if not repositories:
-        change.apply(wanted, None)
+        change.apply(wanted, None, runner(module))
         return
     scratch, timeout = generations.scratch(wanted.set_name), module.params["timeout"]
     try:
         proof = change.prove(wanted, repositories, scratch, runner(module), timeout)
-        change.apply(wanted, proof, timeout)
+        change.apply(wanted, proof, runner(module), timeout)
     finally:
         change.clean(scratch)
 

@@ -32,5 +32,8 @@ class Apt:
               scratch: str, run: Run, timeout: int) -> Proof:
         return apt_proof.prove(set_name, repositories, files, scratch, run, timeout)
 
+    def distrust(self, leaving: t.Sequence[str], run: Run) -> None:
+        """Do nothing: apt trusts a certificate only where Signed-By names its file."""
+
     def view(self, run: Run, packages: t.Sequence[str]) -> View:
         return apt_view.view(run, packages)

@@ -111,13 +111,15 @@ def clean(scratch: str) -> None:
     transaction.remove_empty([generations.BASE, os.path.dirname(generations.BASE)])
 
 
-def apply(change: Change, proof: t.Optional[Proof], timeout: int = 0) -> None:
+def apply(change: Change, proof: t.Optional[Proof], run: Run, timeout: int = 0) -> None:
     """Make the change live as a whole.
 
     proof: of a new configuration; None for one that was live before. timeout: seconds to wait for a package manager at work.
     Raises Failure.
     """
     journal = generations.journal(change.set_name)
+    # Before the files go: a run that is killed in between is repeated, and knows from them what to forget.
+    change.family.distrust(change.stale, run)
     if change.wanted is None:
         gone = [*change.stale, *_matching(generations.caches(change.set_name)), generations.directory(change.set_name)]
         made = sorted(change.memory.made, key=len, reverse=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._host import dnf_files, dnf_proof, dnf_view
+from ansible_collections.egi.cmd.plugins.module_utils._host import dnf_files, dnf_proof, dnf_view, rpm_keys
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Proof, Run, View
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository
 
 
 class Dnf:
-    """See family.Family for what each method promises. dnf is asked through its bindings, so run is not needed."""
+    """See family.Family for what each method promises. dnf is asked through its bindings; only rpm is run."""
 
     name = "dnf"
 
@@ -31,6 +31,9 @@ class Dnf:
     def prove(self, set_name: str, repositories: t.Sequence[Repository], files: t.Mapping[str, File],
               scratch: str, run: Run, timeout: int) -> Proof:  # noqa: ARG002
         return dnf_proof.prove(set_name, repositories, files, scratch, timeout)
+
+    def distrust(self, leaving: t.Sequence[str], run: Run) -> None:
+        rpm_keys.forget(leaving, run)
 
     def view(self, run: Run, packages: t.Sequence[str]) -> View:  # noqa: ARG002
         return dnf_view.view(packages)

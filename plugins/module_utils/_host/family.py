@@ -119,6 +119,9 @@ class Family(t.Protocol):
         timeout: seconds for everything. Raises Failure naming the repository, and leaves the host as it is.
         """
 
+    def distrust(self, leaving: t.Sequence[str], run: Run) -> None:
+        """Make the package manager's own database forget the certificates among files that are about to leave. Raises Failure."""
+
     def view(self, run: Run, packages: t.Sequence[str]) -> View:
         """Return what the host's resolver says now. Raises Failure."""
 

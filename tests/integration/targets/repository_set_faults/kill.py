@@ -51,7 +51,7 @@ class Wish:
         return Proof(proof.priorities, [(staged.replace(scratch, kept), live) for staged, live in proof.prefetched], proof.caches)
 
     def apply(self) -> None:
-        change.apply(self.change(), self.proof)
+        change.apply(self.change(), self.proof, run)
 
 
 def run(argv: t.Sequence[str], environment: t.Mapping[str, str]) -> t.Tuple[int, str, str]:

@@ -70,10 +70,10 @@ def environment() -> dict[str, str]:
 
 
 def packages(host: str) -> list[str]:
-    """The host's packages, asked from dpkg or rpm itself; rpm shows keys it has imported as packages, which they are not."""
+    """The host's packages, asked from dpkg or rpm itself; rpm shows the keys it trusts as packages too."""
     query = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\n"] if host == "apt1" else ["rpm", "-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"]
     listed = subprocess.run(["chroot", str(ROOTS[host]), *query], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    return sorted(line for line in listed if not line.startswith("gpg-pubkey "))
+    return sorted(listed)
 
 
 def configuration(host: str) -> dict[str, tuple[int, bytes]]:
