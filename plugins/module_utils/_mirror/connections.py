@@ -20,6 +20,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import PORTS, Origin, userinfo
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 
+_CONNECT = 10.0  # seconds to connect in: whoever is there answers sooner, and nothing can interrupt it
 _TICK = 0.2  # seconds between two looks at what is under way
 
 
@@ -132,6 +133,7 @@ class Connections:
         self._source = source
         self._own = own
         self._timeout = timeout
+        self._connecting = min(timeout, _CONNECT)
         self._proxy = _proxy(source.proxy) if source.proxy else None
         self._idle: Dict[Origin, List[Line]] = {}
         self._contexts: Dict[bool, ssl.SSLContext] = {}
@@ -152,6 +154,12 @@ class Connections:
             line.connection.close()
         return self._new(origin)
 
+    def connect(self, line: Line) -> None:
+        """Open a lent connection. Raises what http.client raises."""
+        line.connection.connect()
+        line.sock = line.connection.sock
+        line.sock.settimeout(self._timeout)
+
     def give_back(self, line: Line) -> None:
         """Keep a connection for the next exchange."""
         line.used = True
@@ -170,12 +178,12 @@ class Connections:
         host, port = (self._proxy.host, self._proxy.port) if self._proxy else (origin.host, origin.port)
         if origin.scheme == "https":
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=self._timeout, context=self._context(origin in self._own)
+                host, port, timeout=self._connecting, context=self._context(origin in self._own)
             )
             if self._proxy:
                 connection.set_tunnel(origin.host, origin.port, self._proxy.headers)
             return Line(origin, connection, "", {})
-        connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        connection = http.client.HTTPConnection(host, port, timeout=self._connecting)
         if not self._proxy:
             return Line(origin, connection, "", {})
         return Line(origin, connection, f"http://{authority(origin)}", self._proxy.headers)

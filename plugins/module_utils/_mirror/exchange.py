@@ -13,9 +13,10 @@ import io
 import os
 import ssl
 import stat
+import string
 from email.message import Message
 from typing import BinaryIO, Callable, Dict, Mapping, Optional, Tuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import PORTS, Address, Origin
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.connections import Connections, Line, Watch, authority
@@ -177,8 +178,9 @@ class Exchanges:
             sent["Authorization"] = login
         self._watch.add(line)
         try:
+            if line.connection.sock is None:
+                self._connections.connect(line)
             line.connection.request("GET", line.prefix + target, headers=sent)
-            line.sock = line.connection.sock
             response = line.connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._watch.remove(line)
@@ -215,7 +217,8 @@ def _moved(reply: Reply) -> Tuple[Origin, str]:
         raise Fault(f"it redirects to {shown!r}, which is not an http or https URL", final=True)
     if reply.url.startswith("https:") and parts.scheme != "https":
         raise Fault(f"it redirects from https to {shown!r}, which is not protected", final=True)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # Servers send blanks and bytes beyond ASCII, which http.client reads as Latin-1.
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=string.punctuation, encoding="latin-1", errors="replace")
     return Origin(parts.scheme, host, port or PORTS[parts.scheme]), target
 
 

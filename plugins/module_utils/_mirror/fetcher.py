@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -20,7 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import T
 
 _SHOWN = 3  # failures told in full; the rest is counted
 _TICK = 0.2  # seconds between two looks at progress and stop
-_PATIENCE = 2.0  # seconds a stopped worker gets: one that waits for a name server cannot be woken
+_PATIENCE = 2.0  # seconds stopped workers get: one that connects or waits for a name server cannot be woken
 _CHUNK = 1 << 20
 
 
@@ -104,8 +105,9 @@ class _Fetch:
             if not self._ended.is_set() or self._broken:
                 self._transport.halt()
             self._queue.close()
+            until = time.monotonic() + _PATIENCE
             for worker in workers:
-                worker.join(_PATIENCE)
+                worker.join(max(0.0, until - time.monotonic()))
         progress(self._progress())
         self._report()
 

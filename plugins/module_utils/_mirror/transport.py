@@ -166,6 +166,8 @@ class Transport:
 
     def read(self, reply: Reply) -> bytes:
         """Return the next bytes of a reply, within the bandwidth limit."""
+        if self.stopped:
+            raise Fault("stopped on request")
         data = reply.read(self.limit.portion)
         seconds = self.limit.charge(len(data))
         if seconds:
@@ -182,7 +184,8 @@ class Transport:
         self._halted = True
 
     def close(self) -> None:
-        """Close all connections."""
+        """End every transfer and close all connections."""
+        self.halt()
         self._watch.close()
         self._pool.close()
 

@@ -23,8 +23,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import transport
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import upstream
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.upstream import Upstream, source, wanted
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import web_server
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.web_server import Upstream, source, wanted
 
 BODY = random.Random(7).randbytes(300_000)
 
@@ -69,17 +69,17 @@ def test_many_files_come_over_few_connections_largest_first_and_only_once(store:
 @pytest.mark.parametrize(
     "faults, requests",
     [
-        ([upstream.cut_after(100_000)], ["", "bytes=100000-"]),
-        ([upstream.cut_after(100_000), upstream.cut_after(100_000)], ["", "bytes=100000-", "bytes=200000-"]),
-        ([upstream.cut_after(100_000), upstream.whole], ["", "bytes=100000-"]),
-        ([upstream.cut_after(100_000), upstream.chunked], ["", "bytes=100000-"]),
-        ([upstream.hang_up, upstream.nonsense], ["", "", ""]),
-        ([upstream.status(503), upstream.status(429, Retry_After="0")], ["", "", ""]),
-        ([upstream.chunked], [""]),
-        ([upstream.content(b"x" * len(BODY))], ["", ""]),  # a cache on the way may have held it
+        ([web_server.cut_after(100_000)], ["", "bytes=100000-"]),
+        ([web_server.cut_after(100_000), web_server.cut_after(100_000)], ["", "bytes=100000-", "bytes=200000-"]),
+        ([web_server.cut_after(100_000), web_server.whole], ["", "bytes=100000-"]),
+        ([web_server.cut_after(100_000), web_server.chunked], ["", "bytes=100000-"]),
+        ([web_server.hang_up, web_server.nonsense], ["", "", ""]),
+        ([web_server.status(503), web_server.status(429, Retry_After="0")], ["", "", ""]),
+        ([web_server.chunked], [""]),
+        ([web_server.content(b"x" * len(BODY))], ["", ""]),  # a cache on the way may have held it
     ],
 )
-def test_what_passes_is_got_over(store: Store, faults: t.List[upstream.Fault], requests: t.List[str]) -> None:
+def test_what_passes_is_got_over(store: Store, faults: t.List[web_server.Fault], requests: t.List[str]) -> None:
     with Upstream({"/f": BODY}) as server, Transport(source(server.url)) as mirror:
         server.faults["/f"].extend(faults)
         fetch(mirror, [wanted("f", BODY)], store)
@@ -87,21 +87,21 @@ def test_what_passes_is_got_over(store: Store, faults: t.List[upstream.Fault], r
 
 
 LASTING = [
-    (upstream.content(BODY[:-1]), "offers 299999 bytes, not the 300000"),
-    (upstream.content(BODY + b"x"), "offers 300001 bytes"),
-    (upstream.content(BODY[:-1] + b"x"), "content is not what is signed for"),
-    (upstream.content(BODY[:-1] + b"x", Content_Encoding="gzip"), "sent with Content-Encoding 'gzip'"),
-    (upstream.content(BODY[:1000], len(BODY)), "ended 299000 bytes early"),
-    (upstream.status(404), "not there .HTTP 404"),
-    (upstream.status(403), "HTTP 403"),
-    (upstream.status(500), "HTTP 500"),
-    (upstream.status(206, Content_Range="bytes 5-9/10"), "another range"),
-    (upstream.status(302, Location="ftp://example.org/"), "not an http or https URL"),
+    (web_server.content(BODY[:-1]), "offers 299999 bytes, not the 300000"),
+    (web_server.content(BODY + b"x"), "offers 300001 bytes"),
+    (web_server.content(BODY[:-1] + b"x"), "content is not what is signed for"),
+    (web_server.content(BODY[:-1] + b"x", Content_Encoding="gzip"), "sent with Content-Encoding 'gzip'"),
+    (web_server.content(BODY[:1000], len(BODY)), "ended 299000 bytes early"),
+    (web_server.status(404), "not there .HTTP 404"),
+    (web_server.status(403), "HTTP 403"),
+    (web_server.status(500), "HTTP 500"),
+    (web_server.status(206, Content_Range="bytes 5-9/10"), "another range"),
+    (web_server.status(302, Location="ftp://example.org/"), "not an http or https URL"),
 ]
 
 
 @pytest.mark.parametrize("fault, why", LASTING)
-def test_what_lasts_is_told_with_its_url_and_the_rest_is_there(store: Store, fault: upstream.Fault, why: str) -> None:
+def test_what_lasts_is_told_with_its_url_and_the_rest_is_there(store: Store, fault: web_server.Fault, why: str) -> None:
     with Upstream({"/good": b"good"}) as server, Transport(source(server.url), retries=1) as mirror:
         server.faults["/bad"].extend([fault] * 9)
         with pytest.raises(Failure, match=f"fetch 1 of 2 files.*bad .{server.url}bad: .*{why}"):
@@ -110,7 +110,7 @@ def test_what_lasts_is_told_with_its_url_and_the_rest_is_there(store: Store, fau
 
 
 @pytest.mark.parametrize("fault, why", LASTING)
-def test_another_mirror_is_asked_instead(store: Store, fault: upstream.Fault, why: str) -> None:
+def test_another_mirror_is_asked_instead(store: Store, fault: web_server.Fault, why: str) -> None:
     with Upstream({}) as bad, Upstream({"/f": BODY}) as good, Transport(source(bad.url, good.url), retries=1) as mirror:
         bad.always = fault
         fetch(mirror, [wanted("f", BODY)], store)
@@ -118,7 +118,7 @@ def test_another_mirror_is_asked_instead(store: Store, fault: upstream.Fault, wh
 
 
 def test_more_than_the_signed_size_is_not_even_read(store: Store) -> None:
-    def endless(request: upstream.Request) -> bool:
+    def endless(request: web_server.Request) -> bool:
         request.sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
             request.sock.sendall(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
@@ -171,7 +171,7 @@ def test_a_damaged_beginning_is_not_blamed_on_the_mirror(store: Store) -> None:
 def test_a_server_that_drips_is_left_for_another(store: Store) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
     with Upstream({}) as slow, Upstream({"/f": BODY}) as good, Transport(source(slow.url, good.url), timeout=0.3, retries=0) as mirror:
-        slow.always = upstream.drip(head)
+        slow.always = web_server.drip(head)
         fetch(mirror, [wanted("f", BODY)], store)
         assert held(store)
 
@@ -180,7 +180,7 @@ def test_a_file_that_waits_for_its_next_attempt_holds_no_slot(store: Store, monk
     monkeypatch.setattr(transport, "_LONGEST_PAUSE", 0.5)
     files = {f"/{number}": bytes([number]) for number in range(20)}
     with Upstream({**files, "/busy": BODY}) as server, Transport(source(server.url), connections=1) as mirror:
-        server.faults["/busy"].append(upstream.status(503))
+        server.faults["/busy"].append(web_server.status(503))
         fetch(mirror, [wanted(path[1:], body) for path, body in server.files.items()], store)
         assert [request.path for request in server.requests].index("/busy", 1) == 21
 
@@ -188,7 +188,7 @@ def test_a_file_that_waits_for_its_next_attempt_holds_no_slot(store: Store, monk
 def test_a_dead_mirror_is_given_up_once_for_all_files(store: Store) -> None:
     """Not once for each: with thousands of files that would last for days."""
     with Upstream({}) as server, Transport(source(server.url), retries=2) as mirror:
-        server.always = upstream.hang_up
+        server.always = web_server.hang_up
         with pytest.raises(Failure, match="fetch 500 of 500 files.*closed the connection without an answer.*497 more"):
             fetch(mirror, [wanted(f"f{number}", b"%d" % number) for number in range(500)], store)
         assert len(server.requests) <= 3 * 8
@@ -196,7 +196,7 @@ def test_a_dead_mirror_is_given_up_once_for_all_files(store: Store) -> None:
 
 def test_all_files_come_from_the_mirror_that_lives(store: Store) -> None:
     files = {f"/{number}": b"%d" % number for number in range(100)}
-    with Upstream(files) as server, Transport(source(upstream.unused_url(), server.url)) as mirror:
+    with Upstream(files) as server, Transport(source(web_server.unused_url(), server.url)) as mirror:
         fetch(mirror, [wanted(path[1:], body) for path, body in files.items()], store)
         assert all(held(store, body) for body in files.values())
 
@@ -204,10 +204,10 @@ def test_all_files_come_from_the_mirror_that_lives(store: Store) -> None:
 def test_a_stop_ends_at_once_and_the_next_run_asks_only_for_the_rest(store: Store) -> None:
     stop = threading.Event()
 
-    def half(request: upstream.Request) -> bool:
+    def half(request: web_server.Request) -> bool:
         request.send(200, BODY[:100_000], len(BODY))
         threading.Timer(0.1, stop.set).start()
-        return upstream.silent(request)
+        return web_server.silent(request)
 
     small = wanted("small", b"small")
     with Upstream({"/f": BODY, "/small": b"small"}) as server:
@@ -227,7 +227,7 @@ def test_an_error_of_the_caller_ends_the_threads(store: Store) -> None:
 
     before = threading.active_count()
     with Upstream({}) as server:
-        server.always = upstream.silent
+        server.always = web_server.silent
         with Transport(source(server.url)) as mirror, pytest.raises(KeyboardInterrupt):
             fetch(mirror, [wanted("f", BODY)], store, interrupted)
         names = [thread.name for thread in threading.enumerate() if thread.name.startswith("mirror-fetch")]
@@ -268,15 +268,15 @@ def test_from_a_directory(store: Store, tmp_path: pathlib.Path) -> None:
 
 
 HOSTILE = [
-    upstream.status(404), upstream.status(500), upstream.status(403), upstream.status(304), upstream.status(206), upstream.hang_up, upstream.nonsense,
-    upstream.whole, upstream.chunked, upstream.cut_after(1), upstream.cut_after(1500), upstream.content(b"x" * 3000), upstream.content(b"x" * 3000, 10),
-    upstream.content(b"", 3000), upstream.content(b"x" * 2999), upstream.status(302, Location="/f0"), upstream.status(302, Location="?"),
+    web_server.status(404), web_server.status(500), web_server.status(403), web_server.status(304), web_server.status(206), web_server.hang_up, web_server.nonsense,
+    web_server.whole, web_server.chunked, web_server.cut_after(1), web_server.cut_after(1500), web_server.content(b"x" * 3000), web_server.content(b"x" * 3000, 10),
+    web_server.content(b"", 3000), web_server.content(b"x" * 2999), web_server.status(302, Location="/f0"), web_server.status(302, Location="?"),
 ]  # fmt: skip
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(HOSTILE), max_size=4), min_size=6, max_size=6), st.lists(st.binary(max_size=4000), min_size=3, max_size=3))
-def test_whatever_two_mirrors_do_the_store_holds_nothing_but_what_was_wanted(faults: t.List[t.List[upstream.Fault]], left: t.List[bytes]) -> None:
+def test_whatever_two_mirrors_do_the_store_holds_nothing_but_what_was_wanted(faults: t.List[t.List[web_server.Fault]], left: t.List[bytes]) -> None:
     bodies = [bytes([number]) * 3000 for number in (1, 2, 3)]
     files = {f"/f{number}": body for number, body in enumerate(bodies)}
     with Upstream(files) as one, Upstream(files) as two, tempfile.TemporaryDirectory() as root:

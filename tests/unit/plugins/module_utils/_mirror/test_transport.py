@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import address, rate, transport
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport, Validators
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import upstream
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.upstream import Upstream, source
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import web_server
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.web_server import Upstream, source
 
 BODY = b"Origin: Example OS\n"
 
@@ -52,13 +52,13 @@ def test_absent_is_an_answer_only_when_nobody_has_it() -> None:
         with Transport(source(empty.url, full.url)) as mirror:
             assert mirror.get("f").body == BODY
             assert mirror.get("g").status == 404
-        with Transport(source(upstream.unused_url(), empty.url)) as mirror:
+        with Transport(source(web_server.unused_url(), empty.url)) as mirror:
             assert mirror.get("f").status == 404
 
 
 def test_a_mirror_that_does_not_answer_is_passed_over_and_named_when_none_does() -> None:
     with Upstream({"/f": BODY}) as server:
-        gone = upstream.unused_url()
+        gone = web_server.unused_url()
         with Transport(source(gone, server.url)) as mirror:
             assert mirror.get("f").url == server.url + "f"
         with Transport(source(gone.replace("//", "//reader:secret@")), retries=1) as mirror, pytest.raises(Failure) as refused:
@@ -66,8 +66,8 @@ def test_a_mirror_that_does_not_answer_is_passed_over_and_named_when_none_does()
     assert gone + "f: Connection refused" in str(refused.value) and "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("fault", [upstream.status(503), upstream.hang_up, upstream.nonsense, upstream.content(BODY[:5], len(BODY))])
-def test_what_passes_is_tried_again(fault: upstream.Fault) -> None:
+@pytest.mark.parametrize("fault", [web_server.status(503), web_server.hang_up, web_server.nonsense, web_server.content(BODY[:5], len(BODY))])
+def test_what_passes_is_tried_again(fault: web_server.Fault) -> None:
     with Upstream({"/f": BODY}) as server, Transport(source(server.url)) as mirror:
         server.faults["/f"].extend([fault, fault])
         assert mirror.get("f").body == BODY and len(server.requests) == 3
@@ -76,19 +76,19 @@ def test_what_passes_is_tried_again(fault: upstream.Fault) -> None:
 @pytest.mark.parametrize(
     "fault, why",
     [
-        (upstream.status(403), "HTTP 403"),
-        (upstream.status(401), "HTTP 401"),
-        (upstream.status(304), "HTTP 304"),
-        (upstream.content(BODY, Content_Encoding="gzip"), "Content-Encoding 'gzip'"),
-        (upstream.content(b"x" * 101), "larger than 100 bytes"),
-        (upstream.content(b"", 10**12), "larger than 100 bytes"),
-        (upstream.status(302, Location="file:///etc/passwd"), "not an http or https URL"),
-        (upstream.status(302, Location="http://[bad/"), "not an http or https URL"),
-        (upstream.status(302), "redirects more than"),
-        (upstream.status(302, Location="/f"), "redirects more than"),
+        (web_server.status(403), "HTTP 403"),
+        (web_server.status(401), "HTTP 401"),
+        (web_server.status(304), "HTTP 304"),
+        (web_server.content(BODY, Content_Encoding="gzip"), "Content-Encoding 'gzip'"),
+        (web_server.content(b"x" * 101), "larger than 100 bytes"),
+        (web_server.content(b"", 10**12), "larger than 100 bytes"),
+        (web_server.status(302, Location="file:///etc/passwd"), "not an http or https URL"),
+        (web_server.status(302, Location="http://[bad/"), "not an http or https URL"),
+        (web_server.status(302), "redirects more than"),
+        (web_server.status(302, Location="/f"), "redirects more than"),
     ],
 )
-def test_what_will_not_pass_is_refused_at_once(fault: upstream.Fault, why: str) -> None:
+def test_what_will_not_pass_is_refused_at_once(fault: web_server.Fault, why: str) -> None:
     with Upstream({}) as server, Transport(source(server.url)) as mirror:
         server.always = fault
         with pytest.raises(Failure, match=why):
@@ -98,7 +98,7 @@ def test_what_will_not_pass_is_refused_at_once(fault: upstream.Fault, why: str) 
 
 def test_a_body_without_length_is_bounded_too() -> None:
     with Upstream({"/f": b"x" * 5000}) as server, Transport(source(server.url)) as mirror:
-        server.always = upstream.chunked
+        server.always = web_server.chunked
         assert len(mirror.get("f", most=5000).body) == 5000
         with pytest.raises(Failure, match="larger than 4999 bytes"):
             mirror.get("f", most=4999)
@@ -118,8 +118,9 @@ def test_a_path_is_asked_for_by_its_very_name() -> None:
 
 def test_the_login_goes_to_the_mirror_and_not_where_it_redirects() -> None:
     with Upstream({"/f": BODY}) as other, Upstream({"/g": BODY}) as server:
-        server.faults["/f"].append(upstream.status(302, Location=other.url + "f"))
-        server.faults["/h"].append(upstream.status(301, Location="/g"))
+        server.faults["/f"].append(web_server.status(302, Location=other.url + "f"))
+        server.faults["/h"].append(web_server.status(301, Location="/h 2"))
+        server.faults["/h%202"].append(web_server.status(308, Location="g"))
         with Transport(source(server.url.replace("//", "//reader:s%40cret@"))) as mirror:
             assert mirror.get("f").body == mirror.get("h").body == BODY
             assert "s%40cret" not in repr(mirror.get("g"))
@@ -211,7 +212,7 @@ def test_an_unknown_authority_is_refused_at_once_and_files_that_cannot_be_read_a
 
 def test_no_redirect_leads_from_https_to_http(authority: Authority) -> None:
     with Upstream({"/f": BODY}) as plain, Upstream({}, authority.server()) as server:
-        server.always = upstream.status(302, Location=plain.url + "f")
+        server.always = web_server.status(302, Location=plain.url + "f")
         with Transport(source(server.url, ca_certificate=str(authority.work / "cert.pem"))) as mirror:
             with pytest.raises(Failure, match="from https to"):
                 mirror.get("f")
@@ -221,8 +222,8 @@ def test_no_redirect_leads_from_https_to_http(authority: Authority) -> None:
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
 
-@pytest.mark.parametrize("fault", [upstream.silent, upstream.drip(b""), upstream.drip(b"HTTP/1.1 200 OK\r\nX: "), upstream.drip(HEAD)])
-def test_a_server_that_sends_next_to_nothing_is_left(fault: upstream.Fault) -> None:
+@pytest.mark.parametrize("fault", [web_server.silent, web_server.drip(b""), web_server.drip(b"HTTP/1.1 200 OK\r\nX: "), web_server.drip(HEAD)])
+def test_a_server_that_sends_next_to_nothing_is_left(fault: web_server.Fault) -> None:
     """Each byte would start a socket's time-out anew."""
     with Upstream({}) as server, Upstream({"/f": BODY}) as other:
         server.always = fault
@@ -235,7 +236,7 @@ def test_a_server_that_sends_next_to_nothing_is_left(fault: upstream.Fault) -> N
 def test_a_stop_ends_a_request_under_way() -> None:
     stop = threading.Event()
     with Upstream({}) as server, Transport(source(server.url), stop=stop) as mirror:
-        server.always = upstream.silent
+        server.always = web_server.silent
         threading.Timer(0.1, stop.set).start()
         began = time.monotonic()
         with pytest.raises(Failure, match="stopped on request"):
@@ -244,7 +245,7 @@ def test_a_stop_ends_a_request_under_way() -> None:
 
 
 def test_a_connection_the_server_closed_while_idle_costs_no_attempt() -> None:
-    def answer_and_close(request: upstream.Request) -> bool:
+    def answer_and_close(request: web_server.Request) -> bool:
         request.serve()
         return False
 
@@ -254,7 +255,7 @@ def test_a_connection_the_server_closed_while_idle_costs_no_attempt() -> None:
             assert mirror.get("f").body == BODY
         server.always = None
         assert mirror.get("f").body == BODY
-        server.faults["/f"].append(upstream.hang_up)  # closes it only when it is asked again
+        server.faults["/f"].append(web_server.hang_up)  # closes it only when it is asked again
         assert mirror.get("f").body == BODY
 
 
