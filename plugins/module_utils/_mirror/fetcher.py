@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import threading
 import time
@@ -119,7 +120,8 @@ class _Fetch:
         if self._broken:
             raise self._broken
         if self._failed:
-            listed = [f"{task.paths[0]} ({task.why()})" for task in self._failed[:_SHOWN]]
+            first = heapq.nsmallest(_SHOWN, self._failed, key=lambda task: task.paths[0])
+            listed = [f"{task.paths[0]} ({task.why()})" for task in first]
             rest = len(self._failed) - len(listed)
             why = "; ".join(listed) + (f"; and {rest} more" if rest else "")
             remedy = "What arrived is kept. If the upstream is just being updated, run it again; else ask who runs it, or name another mirror"
@@ -179,9 +181,6 @@ class _Fetch:
             self._queue.again(task, pause)
 
     def _give_up(self, task: Task) -> None:
-        for site in self._transport.sites:
-            if site.dead:
-                task.reasons.setdefault(site.address.url(task.paths[0]), site.dead)
         with self._lock:
             self._failed.append(task)
         self._finish()
@@ -222,10 +221,10 @@ class _Arrival:
         if start and self._arrive(start, fresh=False):
             return
         # What was there may have been damaged, or sent by another mirror: this one is not to blame yet.
-        suspected = self._place in self._task.suspect
+        suspected = self._task.suspected(self._place)
         if not self._arrive(0, fresh=suspected or start > 0):
             # Once may be a cache on the way; twice is this mirror.
-            self._task.suspect.add(self._place)
+            self._task.suspect(self._place)
             raise Fault("its content is not what is signed for" + self._encoding, final=suspected)
 
     def _arrive(self, start: int, fresh: bool) -> bool:

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import threading
 import time
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Site, pause_after
@@ -24,40 +24,72 @@ class Place(NamedTuple):
     path: str
 
 
-class Task:
-    """One content to fetch. ``received``: bytes of it so far, for the display."""
+class Trouble:
+    """What went wrong with a task so far."""
 
-    def __init__(self, sha256: str, size: int, paths: List[str], sites: Iterable[Site]) -> None:
+    def __init__(self) -> None:
+        self.reasons: Dict[str, str] = {}  # URL -> why not
+        self.tries: Dict[Place, int] = {}
+        self.closed: Set[Place] = set()  # not asked again
+        self.suspect: Set[Place] = set()  # sent other content once: a cache on the way may be to blame
+
+
+_NO_TROUBLE = Trouble()
+
+
+class Task:
+    """One content to fetch. ``received``: bytes of it so far, for the display.
+
+    There are as many as files, so what only failed ones need is made when one fails.
+    """
+
+    __slots__ = ("sha256", "size", "paths", "received", "trouble", "_sites")
+
+    def __init__(self, sha256: str, size: int, paths: Sequence[str], sites: Sequence[Site]) -> None:
         self.sha256 = sha256
         self.size = size
         self.paths = paths
         self.received = 0
-        self.reasons: Dict[str, str] = {}  # URL -> why not
-        self.suspect: Set[Place] = set()  # sent other content once: a cache on the way may be to blame
-        self._tries = {Place(site, path): 0 for path in paths for site in sites}
+        self.trouble: Optional[Trouble] = None
+        self._sites = sites
 
     def best(self) -> Optional[Place]:
         """Where to try next; None when there is nowhere left."""
-        open_places = [place for place in self._tries if not place.site.dead]
-        return min(open_places, key=lambda place: (place.site.resting > 0, self._tries[place]), default=None)
+        trouble = self.trouble or _NO_TROUBLE
+        places = [Place(site, path) for path in self.paths for site in self._sites if not site.dead]
+        left = [place for place in places if place not in trouble.closed]
+        return min(left, key=lambda place: (place.site.resting > 0, trouble.tries.get(place, 0)), default=None)
 
     def failed(self, place: Place, fault: Fault, retries: int) -> float:
         """Count a failed attempt; return the seconds to wait before the next."""
-        self.reasons[place.site.address.url(place.path)] = fault.why
+        trouble = self.trouble = self.trouble or Trouble()
+        trouble.reasons[place.site.address.url(place.path)] = fault.why
         if not fault.reached:  # counted against the mirror, which rests
             return 0.0
-        self._tries[place] += 1
-        tries = self._tries[place]
+        tries = trouble.tries[place] = trouble.tries.get(place, 0) + 1
         if fault.final or tries > retries:
-            del self._tries[place]
+            trouble.closed.add(place)
         best = self.best()
-        if best is None or self._tries[best] < tries:
+        if best is None or trouble.tries.get(best, 0) < tries:
             return 0.0
         return max(fault.retry_after, pause_after(tries))
 
+    def suspected(self, place: Place) -> bool:
+        """Whether this place sent other content before."""
+        return self.trouble is not None and place in self.trouble.suspect
+
+    def suspect(self, place: Place) -> None:
+        """Remember that this place sent other content."""
+        self.trouble = self.trouble or Trouble()
+        self.trouble.suspect.add(place)
+
     def why(self) -> str:
         """What is told when it could not be had: every URL and its reason."""
-        return "; ".join(f"{url}: {reason}" for url, reason in self.reasons.items())
+        reasons = dict(self.trouble.reasons) if self.trouble else {}
+        for site in self._sites:
+            if site.dead:
+                reasons.setdefault(site.address.url(self.paths[0]), site.dead)
+        return "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
 
 
 class Queue:
