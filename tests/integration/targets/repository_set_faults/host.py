@@ -65,4 +65,3 @@ class Host:
         finally:
             subprocess.run(["umount", str(place)], check=True)
             shutil.rmtree(keep, ignore_errors=True)
-
