@@ -251,6 +251,8 @@ def _refused(reply: Reply) -> Fault:
     status = reply.status
     if status in _ABSENT:
         return Fault(f"not there (HTTP {status})", final=True)
+    if status == 416:  # only what goes on from bytes already here can meet it
+        return Fault("its file is shorter than what is signed for (HTTP 416)", final=True)
     after = reply.headers.get("Retry-After") or ""
     wait = min(float(after), _LONGEST_PAUSE) if after.isdigit() and len(after) < 6 else 0.0
     return Fault(f"HTTP {status}", final=status not in _PASSING, retry_after=wait)

@@ -94,6 +94,7 @@ LASTING = [
     (web_server.content(BODY[:1000], len(BODY)), "ended 299000 bytes early"),
     (web_server.status(404), "not there .HTTP 404"),
     (web_server.status(403), "HTTP 403"),
+    (web_server.status(416), "shorter than what is signed for"),
     (web_server.status(500), "HTTP 500"),
     (web_server.status(206, Content_Range="bytes 5-9/10"), "another range"),
     (web_server.status(302, Location="ftp://example.org/"), "not an http or https URL"),
