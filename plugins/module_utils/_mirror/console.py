@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import signal
 import sys
@@ -58,6 +59,7 @@ class Session:
         """cmd-mirror sync"""
         runs, lines, code = {}, [], OK
         chosen = self.sets()
+        report.check(self.configuration)
         with self.mirror.locked():
             for of_set in chosen:
                 started = time.monotonic()
@@ -175,7 +177,8 @@ class Session:
         """cmd-mirror snapshot prune"""
         policies = {of_set.name: of_set.policy for of_set in self.sets()}
         with self.mirror.locked():
-            freed = retention.prune(self.mirror.store, self.mirror.generations, self.mirror.pointers, policies, self.arguments.force, self.arguments.dry_run)
+            freed = retention.prune(self.mirror.store, self.mirror.generations, self.mirror.pointers, policies, time.time(), self.arguments.force,
+                                    self.arguments.dry_run)
         verb = "would go" if self.arguments.dry_run else "are gone"
         text = [*freed.generations, f"{len(freed.generations)} snapshots and {freed.files} files ({display.size(freed.size)}) {verb}"]
         return OK, {"changed": not self.arguments.dry_run and bool(freed.generations or freed.files), **freed._asdict()}, "\n".join(text)
@@ -206,13 +209,15 @@ def _run(told: argparse.Namespace, stop: threading.Event) -> int:
         return USAGE
     try:
         session = Session(told, configuration, stop)
-        code, data, text = getattr(session, told.run)()
-        session.display.clear()
+        try:
+            code, data, text = getattr(session, told.run)()
+        finally:
+            session.display.clear()
     except Busy as failure:
         sys.stderr.write(f"cmd-mirror: {failure}\n")
         return BUSY
     except (Failure, OSError) as error:
-        sys.stderr.write(f"\ncmd-mirror: {_as_failure('run', error)}\n".lstrip("\n"))
+        sys.stderr.write(f"cmd-mirror: {_as_failure('run', error)}\n")
         return FAILED
     if told.json:
         sys.stdout.write(json.dumps(data, indent=1) + "\n")
@@ -227,7 +232,9 @@ def _as_failure(action: str, error: Exception) -> Failure:
         return error
     assert isinstance(error, OSError)
     where = f"{error.filename}: " if error.filename else ""
-    return Failure(action, f"{where}{error.strerror or error}", "Make room or repair the disk, then run it again: it goes on from here")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "Make room, then run it again: it goes on from here" if full else "Check the disk, and that the mirror's files belong to who runs this"
+    return Failure(action, f"{where}{error.strerror or error}", remedy)
 
 
 def _plan_data(plan: Plan, free: int) -> t.Dict[str, t.Any]:

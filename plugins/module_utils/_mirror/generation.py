@@ -25,7 +25,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Snapshot, Wanted, inside
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store, make_directory, sync_file_system
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store, make_directory, sync_directory, sync_file_system
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.tree import Tree, link_to_store
 
 SNAPSHOTS = "snapshots"
@@ -79,8 +79,16 @@ class Generations:
 
     def all(self, of_set: t.Optional[str] = None) -> t.List[Generation]:
         """Every generation, or those of one set, oldest first."""
-        names = (name for name in os.listdir(self.directory) if not name.startswith("."))
-        found = [self.load(name) for name in names]
+        found = []
+        for name in os.listdir(self.directory):
+            if name.startswith("."):
+                continue
+            try:
+                found.append(self.load(name))
+            except Failure:
+                # Gone since it was listed is no error; damaged is: what it refers to must not be taken for garbage.
+                if os.path.lexists(self.path(name)):
+                    raise
         return sorted((one for one in found if of_set in (None, one.set)), key=lambda one: (one.created, one.name))
 
     def load(self, name: str) -> Generation:
@@ -90,14 +98,14 @@ class Generations:
             with open(path, encoding="utf-8") as file:
                 data = json.load(file)
             return Generation(name, data["set"], data["created"], {source: Part(**part) for source, part in data["sources"].items()})
-        except FileNotFoundError as error:
-            raise Failure(f"find snapshot {name!r}", "there is none of this name", "List them with: cmd-mirror snapshot list") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if not os.path.lexists(self.path(name)):
+                raise Failure(f"find snapshot {name!r}", "there is none of this name", "List them with: cmd-mirror snapshot list") from error
             raise Failure(f"read {path}", str(error), "Delete this snapshot; the next sync makes a new one") from error
 
     def path(self, name: str) -> str:
         """Where a generation is."""
-        if "/" in name or name.startswith("."):
+        if not name or "/" in name or name.startswith("."):
             raise Failure(f"find snapshot {name!r}", "it is no name of a snapshot", "List them with: cmd-mirror snapshot list")
         return os.path.join(self.directory, name)
 
@@ -124,6 +132,7 @@ class Generations:
             json.dump(data, file, indent=1, sort_keys=True)
         sync_file_system(staging)
         os.rename(staging, self.path(name))
+        sync_directory(self.directory)
         return generation
 
     def missing(self, name: str, source: str) -> t.List[Wanted]:

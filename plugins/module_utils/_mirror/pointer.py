@@ -24,6 +24,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import SNAPSHOTS, Generations
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import sync_directory
 
 STATE = ".cmd-mirror"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -113,8 +114,9 @@ class Pointers:
         if pointer is None:
             raise Failure(f"roll {name} back", "no pointer has this name", "List them with: cmd-mirror snapshot list")
         present = {generation.name: generation for generation in self._generations.all()}
-        now = present[pointer.generation]
-        older = [present[where] for _at, where in pointer.history if where in present and present[where].created < now.created]
+        past = [present[where] for _at, where in pointer.history if where in present]
+        now = present.get(pointer.generation)
+        older = [one for one in past if now is None or one.created < now.created]
         if older:
             generation = max(older, key=lambda one: one.created).name
             self.publish(name, generation, held=True)
@@ -148,11 +150,7 @@ class Pointers:
         os.symlink(f"{SNAPSHOTS}/{generation}", temporary)
         os.replace(temporary, os.path.join(self._root, name))
         self._write_target(name, generation)
-        descriptor = os.open(self._root, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self._root)
 
     def _write_target(self, name: str, generation: str) -> None:
         write_file(self._target_file(name), _target(generation), os.path.join(self._state, "target"))

@@ -16,6 +16,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, write_file
@@ -61,6 +62,14 @@ def load(configuration: Configuration) -> t.Dict[str, Run]:
             return dict(json.load(file)["sets"])
     except (OSError, ValueError, KeyError, TypeError):  # it is written anew by the next sync
         return {}
+
+
+def check(configuration: Configuration) -> None:
+    """Raise Failure, before any work, where the files could not be written."""
+    for path in (configuration.metrics, configuration.report):
+        directory = os.path.dirname(path) if path else configuration.root
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise Failure(f"write {path or _path(configuration)}", f"{directory} is no directory one can write in", "Make it, or name another file in the configuration")
 
 
 def write(configuration: Configuration, runs: t.Mapping[str, Run]) -> None:

@@ -13,14 +13,12 @@ fetched it for the next one.
 from __future__ import annotations
 
 import os
-import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import Pointers
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.tree import grace_limit
 
 _GUARD_FREE = 100  # files: below this, the share says nothing
 
@@ -43,26 +41,28 @@ class Freed(t.NamedTuple):
     size: int
 
 
-def expired(generations: Generations, pointers: Pointers, of_set: str, policy: Policy) -> t.List[Generation]:
-    """The generations of a set the policy lets go, oldest first."""
+def expired(generations: Generations, pointers: Pointers, of_set: str, policy: Policy, now: float) -> t.List[Generation]:
+    """The generations of a set the policy lets go, oldest first. now: unix time."""
     known = generations.all(of_set)
     led_to = {pointer.generation for pointer in pointers.all().values()}
     last_led: t.Dict[str, float] = {}
     for pointer in pointers.all().values():
         for (_at, generation), (until, _next) in zip(pointer.history, pointer.history[1:]):
             last_led[generation] = max(until, last_led.get(generation, 0.0))
-    young, half_way = time.time() - policy.days * 86400, grace_limit(policy.grace)
+    young, half_way = now - policy.days * 86400, now - policy.grace * 3600
     old = known[:-policy.keep] if policy.keep else known
     return [one for one in old if one.name not in led_to and one.created < young and max(one.created, last_led.get(one.name, 0.0)) < half_way]
 
 
-def prune(store: Store, generations: Generations, pointers: Pointers, policies: t.Mapping[str, Policy], force: bool = False, dry: bool = False) -> Freed:
-    """Remove the generations the policy of each set lets go, then what no generation refers to. force: past the
-    guard against removing most of the store at once. dry: only say what would go."""
-    gone = [one.name for of_set, policy in policies.items() for one in expired(generations, pointers, of_set, policy)]
+def prune(store: Store, generations: Generations, pointers: Pointers, policies: t.Mapping[str, Policy], now: float, force: bool = False,
+          dry: bool = False) -> Freed:
+    """Remove the generations the policy of each set lets go, then what no generation refers to. now: unix time.
+    force: past the guard against removing most of the store at once. dry: only say what would go."""
+    gone = [one.name for of_set, policy in policies.items() for one in expired(generations, pointers, of_set, policy, now)]
     grace = max((policy.grace for policy in policies.values()), default=Policy().grace)
     most = min((policy.most for policy in policies.values()), default=Policy().most)
-    doomed = _unreferenced(store, generations, gone, grace)
+    limit = now - grace * 3600
+    doomed = _unreferenced(store, generations, gone, limit)
     total = {held.sha256: held.allocated for held in store.files()}
     size = sum(total[sha256] for sha256 in doomed)
     too_many = len(doomed) > _GUARD_FREE and (len(doomed) > most * len(total) or size > most * sum(total.values()))
@@ -72,7 +72,7 @@ def prune(store: Store, generations: Generations, pointers: Pointers, policies: 
     if not dry:
         for name in gone:
             generations.delete(name)
-        _collect(store, generations, grace)
+        _collect(store, generations, limit)
     return Freed(gone, len(doomed), size)
 
 
@@ -86,17 +86,15 @@ def delete(generations: Generations, pointers: Pointers, name: str) -> None:
     generations.delete(name)
 
 
-def _unreferenced(store: Store, generations: Generations, gone: t.Collection[str], grace: float) -> t.List[str]:
-    """Files no generation but those in gone refers to, older than the grace time."""
+def _unreferenced(store: Store, generations: Generations, gone: t.Collection[str], limit: float) -> t.List[str]:
+    """Files no generation but those in gone refers to and which arrived before limit."""
     needed = {file.sha256 for one in generations.all() if one.name not in gone for source in one.sources
               for file in generations.manifest(one.name, source).in_store()}
-    limit = grace_limit(grace)
     return [held.sha256 for held in store.files() if held.sha256 not in needed and held.arrived < limit]
 
 
-def _collect(store: Store, generations: Generations, grace: float) -> None:
+def _collect(store: Store, generations: Generations, limit: float) -> None:
     """Remove links and files nothing refers to. Links first: no link ever leads nowhere."""
-    limit = grace_limit(grace)
     named: t.Dict[t.Tuple[str, str], t.Set[str]] = {}
     for one in generations.all():
         for source, part in one.sources.items():
@@ -107,7 +105,7 @@ def _collect(store: Store, generations: Generations, grace: float) -> None:
         linked |= generations.tree.trim(source, name, named.get((source, name), ()), limit)
         if (source, name) not in named:
             generations.tree.forget_if_empty(source, name)
-    for sha256 in _unreferenced(store, generations, (), grace):
+    for sha256 in _unreferenced(store, generations, (), limit):
         if sha256 not in linked:
             store.remove(sha256)
     for name, _size, changed in list(store.partials()):

@@ -206,6 +206,15 @@ def sync_file_system(path: str) -> None:
         os.close(descriptor)
 
 
+def sync_directory(path: str) -> None:
+    """Write out a directory: which names it has."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _checked(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise Failure(f"find {sha256[:80]!r} in the store", "it is not a SHA-256 in lower-case hexadecimal")

@@ -197,9 +197,9 @@ class Mirror:
         return self.generations.build(plan.of_set.name, sources, plan.last)
 
     def _prune(self, of_set: Set) -> retention.Freed:
-        if not retention.expired(self.generations, self.pointers, of_set.name, of_set.policy):
+        if not retention.expired(self.generations, self.pointers, of_set.name, of_set.policy, time.time()):
             return retention.Freed([], 0, 0)
-        return retention.prune(self.store, self.generations, self.pointers, {of_set.name: of_set.policy})
+        return retention.prune(self.store, self.generations, self.pointers, {of_set.name: of_set.policy}, time.time())
 
     def _accepted(self, of_set: Set, source: Source) -> t.Dict[str, t.Any]:
         try:

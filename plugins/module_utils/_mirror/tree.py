@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -118,11 +117,6 @@ class Tree:
     def _free_name(self, source: str) -> str:
         taken = {int(name) for owner, name in self.names() if owner == source and name.isdigit()}
         return str(max(taken, default=0) + 1)
-
-
-def grace_limit(hours: float) -> float:
-    """The unix time before which a thing is older than so many hours."""
-    return time.time() - hours * 3600
 
 
 def _contents(source: str, files: t.Sequence[Wanted]) -> t.Dict[str, str]:
