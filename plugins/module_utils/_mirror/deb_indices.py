@@ -118,13 +118,12 @@ def _all_components(release: Release) -> t.Set[str]:
 
 
 def _complain_about_missing(release: Release, source: Source, seen: t.Container[str], found: t.Sequence[Index], what: str) -> None:
+    flat = any("/" not in index.stem for index in found)  # such an archive has nothing to choose from
+    missing = [] if flat else [name for name in (*source.architectures, *source.components) if name not in seen and name != "all"]
+    if missing:
+        raise Failure(f"mirror {what}", f"it has no packages for '{missing[0]}'", _offer(release))
     if not any(index.kind in ("packages", "sources") for index in found):
         raise Failure(f"mirror {what}", "it lists no index that was asked for", _offer(release))
-    if any("/" not in index.stem for index in found if index.kind == "packages"):
-        return  # a flat archive: nothing to choose from
-    for name in (*source.components, *source.architectures):
-        if name not in seen and name != "all":
-            raise Failure(f"mirror {what}", f"it has no packages for '{name}'", _offer(release))
 
 
 def _offer(release: Release) -> str:

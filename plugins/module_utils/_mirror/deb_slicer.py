@@ -6,8 +6,9 @@
 """Packages and Sources as entries: searched as text, not parsed, for 63,000 stanzas are read on every change.
 
 A slice of whole stanzas is decoded as Latin-1, which costs nothing, and only the fields a mirror needs are looked for,
-in the spelling every archive tool writes; what was found is then checked for the whole slice at once. A slice that is
-odd in any way is read again line by line, so that an unusual index is slow and a contradictory one refused.
+in the spelling every archive tool writes; what was found is then checked for the whole slice at once. A slice in
+which one of these is odd, missing or there twice is read again line by line, so that an unusual index is slow and a
+contradictory one refused.
 """
 
 from __future__ import annotations
@@ -116,11 +117,11 @@ def _sound(sizes: _Lines, sums: _Lines) -> bool:
 
 
 def _by_line(text: str, what: str, read: t.Callable[[t.Mapping[str, str], str], t.Iterator[Entry]]) -> t.Iterator[Entry]:
-    for stanza in text.strip("\n").split("\n\n"):
+    for stanza in filter(None, (part.strip("\n") for part in text.split("\n\n"))):
         fields: t.Dict[str, str] = {}
         value: _Lines = []
         name = ""
-        for line in stanza.strip("\n").split("\n"):
+        for line in stanza.split("\n"):
             if line[:1] in (" ", "\t") and name:
                 value.append(line)
                 continue

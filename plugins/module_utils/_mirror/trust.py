@@ -143,7 +143,11 @@ def _complaint(verdict: str, values: t.List[str]) -> str:
 
 
 def _sqv(program: str, keyring: str, paths: t.Tuple[str, str], action: str) -> t.Tuple[str, ...]:
-    """sqv prints the fingerprint of the certificate behind each good signature, and its policy refuses SHA-1 itself."""
+    """sqv prints the fingerprint of the certificate behind each good signature, and its policy refuses SHA-1 itself.
+
+    It judges a key at the time of the signature, where gpgv refuses what a key now expired signed while it was good:
+    so gpgv is asked where there is one.
+    """
     done = _run([program, "--keyring", keyring, *paths], action)
     good = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if _FINGERPRINT.fullmatch(line)]
     if done.returncode != 0 or not good:

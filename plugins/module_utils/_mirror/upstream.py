@@ -53,7 +53,9 @@ def remembered(last: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[Memory]:
     """Memory from the state of the last snapshot; None when there is none."""
     if not last:
         return None
-    heads = {key: Head(*values[:4], Validators(*values[4])) for key, values in last["heads"].items()}
+    heads = {}
+    for key, (name, sha256, date, valid_until, validators) in last["heads"].items():
+        heads[key] = Head(name, sha256, date, valid_until, Validators(*validators))
     return Memory(last["selection"], last["trust"], heads)
 
 

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""repomd.xml, primary.xml and mirror lists: what is read, and what is refused."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import mirror_list, rpm_primary, rpm_repomd
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Entry, Wanted
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives
+
+NOW = archives.NOW
+ALPHA = archives.rpm_package("alpha", b"one")
+REPOMD = archives.repomd({"primary": ("repodata/p.xml.gz", b"x", 99), "group": ("repodata/comps.xml", b"yy", 2)})
+
+
+def _packages(data: bytes, size: int = 1 << 18) -> t.List[Entry]:
+    return list(rpm_primary.packages((data[start:start + size] for start in range(0, len(data), size)), "primary.xml"))
+
+
+@given(st.integers(1, 900), st.integers(0, 9))
+def test_slices_of_any_size_give_every_package(size: int, count: int) -> None:
+    found = _packages(archives.primary(*[archives.rpm_package(f"p{number}", b"x" * number, epoch=str(number)) for number in range(count)]), size)
+    assert [(entry.package, entry.version, entry.architecture, entry.wanted.size) for entry in found] == [
+        (f"p{number}", f"{number}:1.0-1" if number else "1.0-1", "noarch", number) for number in range(count)
+    ]
+
+
+def test_a_package_is_read_without_what_it_provides() -> None:
+    assert _packages(archives.primary(ALPHA)) == [
+        Entry(Wanted("Packages/alpha-1.0-1.noarch.rpm", 3, archives.digest(b"one")), "alpha", "1.0-1", "noarch")]
+
+
+@pytest.mark.parametrize("old,new", [
+    ("Packages/alpha", "../alpha"), ("Packages/alpha", "/alpha"), ('href="', 'xml:base="http://example.org/" href="'), ("<name>alpha</name>", ""),
+    ("<name>alpha</name>", "<name>alpha</name><name>beta</name>"), ("<name>alpha</name>", "<name></name>"), ('package="3"', 'package="-3"'),
+    ('package="3"', ""), ('type="sha256"', 'type="sha"'), (archives.digest(b"one"), "0" * 63), ('packages="1"', 'packages="2"'), ('packages="1"', ""),
+    ("</metadata>", ""), ("<metadata", "<!DOCTYPE metadata [<!ENTITY a 'aaaa'>]><metadata"), ("<format>", "<format>" * 80), ("example &amp;", "&undeclared;"),
+    ("<location ", '<location href="Packages/other.rpm"/><location '),
+])
+def test_a_package_that_says_too_much_or_too_little_is_refused(old: str, new: str) -> None:
+    text = archives.primary(ALPHA).decode()
+    assert text.replace(old, new) != text
+    with pytest.raises(Failure):
+        _packages(text.replace(old, new).encode())
+
+
+def test_repomd_is_read() -> None:
+    found = rpm_repomd.parse(REPOMD, "repomd.xml")
+    assert (found.revision, found.dated) == (str(NOW), NOW)
+    assert found.data == (
+        rpm_repomd.Data("primary", Wanted("repodata/p.xml.gz", 1, archives.digest(b"x")), 99),
+        rpm_repomd.Data("group", Wanted("repodata/comps.xml", 2, archives.digest(b"yy")), 2),
+    )
+    assert found.one("primary") == found.data[0] and found.one("modules") is None
+
+
+@pytest.mark.parametrize("revision", ["1", "", "two words", "9" * 99])
+def test_a_revision_that_is_no_time_is_dated_by_its_files(revision: str) -> None:
+    assert rpm_repomd.parse(REPOMD.replace(b"<revision>1800000000", f"<revision>{revision}".encode()), "repomd.xml").dated == NOW
+
+
+@pytest.mark.parametrize("old,new", [
+    ('type="sha256"', 'type="sha"'), ("repodata/p.xml.gz", "../p"), ("repodata/p.xml.gz", "http://example.org/p"), ('type="group"', 'type="primary"'),
+    ('type="group"', ""), ("<size>1</size>", ""), ("<size>1</size>", "<size>x</size>"), ("<size>1</size>", "<size>1</size><size>2</size>"),
+    (' href="repodata/p.xml.gz"', ""), ("<location ", '<location xml:base="http://example.org/" '), ("</repomd>", ""), ("repomd", "metadata"),
+    ("<repomd", "<!DOCTYPE x SYSTEM 'file:///etc/passwd'><repomd"), ("<open-size>99", "<open-size>-1"),
+])
+def test_a_repomd_that_says_too_much_or_too_little_is_refused(old: str, new: str) -> None:
+    text = REPOMD.decode()
+    assert text.replace(old, new) != text
+    with pytest.raises(Failure):
+        rpm_repomd.parse(text.replace(old, new).encode(), "repomd.xml")
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_a_traceback(data: bytes) -> None:
+    readers: t.Tuple[t.Callable[[bytes], object], ...] = (
+        lambda text: rpm_repomd.parse(text, "x"), lambda text: list(rpm_primary.packages([text], "x")), lambda text: mirror_list.parse(text, "x"))
+    for read in readers:
+        for text in (data, REPOMD[:300] + data, b"<metalink>" + data):
+            try:
+                read(text)
+            except Failure:
+                pass
+
+
+def test_a_mirror_list_keeps_its_order() -> None:
+    text = b"# repo = example\nhttp://one.example.org/el9/\n\nhttps://two.example.org/el9\nftp://no.example.org/\nhttp://user:pass@three.example.org/\nhttp://one.example.org/el9\n"
+    assert mirror_list.parse(text, "list") == ["http://one.example.org/el9", "https://two.example.org/el9"]
+
+
+def test_a_metalink_is_ordered_by_its_own_measure() -> None:
+    old = b"""<?xml version="1.0"?><metalink version="3.0" xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><resources>
+      <url protocol="rsync" preference="100">rsync://a.example.org/el9/repodata/repomd.xml</url>
+      <url protocol="http" preference="50">http://b.example.org/el9/repodata/repomd.xml</url>
+      <url protocol="https" preference="99">https://c.example.org/el9/repodata/repomd.xml</url></resources></file></files></metalink>"""
+    new = b"""<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="repomd.xml"><url priority="2">http://b.example.org/repodata/repomd.xml</url>
+      <url priority="1">http://a.example.org/repodata/repomd.xml</url></file></metalink>"""
+    assert mirror_list.parse(old, "metalink") == ["https://c.example.org/el9", "http://b.example.org/el9"]
+    assert mirror_list.parse(new, "metalink") == ["http://a.example.org", "http://b.example.org"]
+
+
+@pytest.mark.parametrize("text", [b"", b"# nothing\n", b"<html>not here</html>", b"<metalink>", b"\xff\xfe"])
+def test_a_list_without_a_mirror_is_refused(text: bytes) -> None:
+    with pytest.raises(Failure, match="read list"):
+        mirror_list.parse(text, "list")
