@@ -140,7 +140,8 @@ def test_a_login_comes_from_netrc_and_a_bad_netrc_does_not_show_it(tmp_path: pat
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://h/", "h/x", "http://", "http://h:x/", "http://h/?q", "http://h/ x", "http://u:pa/ss@h/", "http://u:pa ss@h/", "http://u:pass@h/\n", "file://h/x"]
+    "url",
+    ["ftp://h/", "h/x", "http://", "http://h:x/", "http://h/?q", "http://h/ x", "http://u:pa/ss@h/", "http://u:pa ss@h/", "http://u:pass@h/\n", "file://h/x"],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(Failure, match="use URL") as refused:
