@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import heapq
 import os
@@ -119,6 +120,9 @@ class _Fetch:
             raise Failure(f"write {where}", said(self._broken), "Make room or repair the disk, then run it again: it goes on from here") from self._broken
         if self._broken:
             raise self._broken
+        if self._done + len(self._failed) < total:
+            remedy = "Run it again: it goes on from there"
+            raise Failure(f"fetch files of source {self._transport.name!r}", f"stopped on request after {self._done} of {total} files", remedy)
         if self._failed:
             first = heapq.nsmallest(_SHOWN, self._failed, key=lambda task: task.paths[0])
             listed = [f"{task.paths[0]} ({task.why()})" for task in first]
@@ -126,9 +130,6 @@ class _Fetch:
             why = "; ".join(listed) + (f"; and {rest} more" if rest else "")
             remedy = "What arrived is kept. If the upstream is just being updated, run it again; else ask who runs it, or name another mirror"
             raise Failure(f"fetch {len(self._failed)} of {total} files of source {self._transport.name!r}", why, remedy)
-        if self._done < total:
-            remedy = "Run it again: it goes on from there"
-            raise Failure(f"fetch files of source {self._transport.name!r}", f"stopped on request after {self._done} of {total} files", remedy)
 
     def _progress(self) -> Progress:
         with self._lock:
@@ -197,7 +198,8 @@ class _Fetch:
         try:
             _Arrival(self._transport, task, place, descriptor).receive()
         except OSError:
-            os.unlink(partial)  # a full disk needs the room more than the next run needs the start of a file
+            with contextlib.suppress(OSError):
+                os.unlink(partial)  # a full disk needs the room more than the next run needs the start of a file
             raise
         finally:
             os.close(descriptor)
