@@ -72,15 +72,16 @@ def _quick(text: str) -> t.List[Entry]:
         end = find("\n\n", start)
         if end < 0:
             end = last
-        # Fields are searched in the order archives have them, each from the one before; a mistake gives a value that
-        # the checks below refuse or the counts expose.
+        # Searched in the order all archive tools write; another order, or a second value, is left to the slow reader.
         name = find("\nPackage: ", start, end)
         version = find("\nVersion: ", name, end)
         architecture = find("\nArchitecture: ", version, end)
-        path = find("\nFilename: ", architecture, end)
+        path = find("\nFilename: ", start, end)
         size = find("\nSize: ", path, end)
         digest = find("\nSHA256: ", path, end)
         if name < 0 or version < 0 or architecture < 0 or path < 0 or size < 0 or digest < 0:
+            return []
+        if find("\nFilename:", path + 1, end) >= 0 or find("\nSize:", size + 1, end) >= 0 or find("\nSHA256:", digest + 1, end) >= 0:
             return []
         names.append(text[name + 10:find("\n", name + 10)])
         versions.append(text[version + 10:find("\n", version + 10)])
@@ -89,8 +90,7 @@ def _quick(text: str) -> t.List[Entry]:
         sizes.append(text[size + 7:find("\n", size + 7)])
         sums.append(text[digest + 9:find("\n", digest + 9)])
         start = end + 1
-    once = all(text.count(field) == len(paths) for field in ("\nFilename:", "\nSize:", "\nSHA256:"))
-    if not once or not (_plain(paths) and _plain(names) and _plain(versions) and _plain(architectures) and _sound(sizes, sums)):
+    if not (_plain(paths) and _plain(names) and _plain(versions) and _plain(architectures) and _sound(sizes, sums)):
         return []
     shared: t.Dict[str, str] = {}
     return [
