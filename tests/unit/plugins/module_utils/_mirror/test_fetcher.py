@@ -278,7 +278,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(HOSTILE), max_size=4), min_size=6, max_size=6), st.lists(st.binary(max_size=4000), min_size=3, max_size=3))
 def test_whatever_two_mirrors_do_the_store_holds_nothing_but_what_was_wanted(faults: t.List[t.List[web_server.Fault]], left: t.List[bytes]) -> None:
     bodies = [bytes([number]) * 3000 for number in (1, 2, 3)]
