@@ -69,7 +69,8 @@ def check(configuration: Configuration) -> None:
     for path in (configuration.metrics, configuration.report):
         directory = os.path.dirname(path) if path else configuration.root
         if not os.access(directory, os.W_OK | os.X_OK):
-            raise Failure(f"write {path or _path(configuration)}", f"{directory} is no directory one can write in", "Make it, or name another file in the configuration")
+            raise Failure(f"write {path or _path(configuration)}", f"{directory} is no directory one can write in",
+                          "Make it, or name another file in the configuration")
 
 
 def write(configuration: Configuration, runs: t.Mapping[str, Run]) -> None:

@@ -1,0 +1,249 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cmd-mirror does when it is killed, when the disk fills up, and when the upstream is damaged or lies.
+
+Runs inside a lab session with the host repo, whose nginx serves both the upstream and the mirror; a reader polls the
+mirror all the time and must never see anything but one whole state or another.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import typing as t
+from pathlib import Path
+
+for _path in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"):
+    sys.path.append(_path)
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from reader import Reader  # noqa: E402
+
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import program  # noqa: E402
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys  # noqa: E402
+
+TOP = Path(__file__).resolve().parents[4]
+SERVED = Path(os.environ["LAB_STATE"]) / "hosts/repo/root/srv/repository"
+UPSTREAM, MIRROR = SERVED / "upstream", SERVED / "mirror"
+URL = "http://127.0.0.1"
+PACKAGES = 300
+CHANGED = 30
+KILLS = 40
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Site:
+    """An upstream with a deb suite and an rpm repository that change together, and a mirror of it."""
+
+    def __init__(self, work: Path, key: keys.Keys) -> None:
+        self.work, self.key = work, key
+        self.random = random.Random(7)
+        self.fingerprint, self.stranger = key.make("upstream"), key.make("stranger")
+        self.keyring = key.keyring(work / "keys.gpg", self.fingerprint)
+        self.program = work / "cmd-mirror"
+        self.program.write_bytes(program.build(str(TOP / "plugins/module_utils")))
+        self.packages = {f"package{number}": (1, self._content()) for number in range(PACKAGES)}
+        self.state = 0
+        self.epoch = int(time.time()) - 5000  # every state a second later, all of them in the past
+        self.config = self.configure(MIRROR)
+
+    def configure(self, root: Path, **more: t.Any) -> Path:
+        """Write a configuration for a mirror root; return its path."""
+        sources = [{"name": "deb", "format": "deb", "urls": [f"{URL}/upstream/deb"], "keyring": self.keyring, "suites": ["suite"], "architectures": ["amd64"]},
+                   {"name": "rpm", "format": "rpm", "urls": [f"{URL}/upstream/rpm"], "keyring": self.keyring}]
+        path = self.work / f"{root.name}.json"
+        path.write_text(json.dumps({"root": str(root), "margin": 0, "retries": 1, "timeout": 10, "sets": {"set": {"sources": sources}}, **more}))
+        return path
+
+    def change(self) -> None:
+        """Let the upstream bring new versions of some packages."""
+        for name in self.random.sample(sorted(self.packages), CHANGED):
+            self.packages[name] = (self.packages[name][0] + 1, self._content())
+        self.publish()
+
+    def publish(self, date: t.Optional[int] = None, valid_for: int = 86400, signer: t.Optional[str] = None) -> None:
+        """Put the upstream's state in place, in one step."""
+        self.state += 1
+        date = date or self.epoch + self.state
+        files: archives.Files = {}
+        stanzas, rpms = [], []
+        for name, (number, content) in self.packages.items():
+            version = f"{number}.0-1"
+            files[f"deb/pool/main/p/{name}/{name}_{version}_all.deb"] = content
+            stanzas.append(archives.stanza(name, content, version=version))
+            files[f"rpm/Packages/{name}-{version}.noarch.rpm"] = content
+            rpms.append(archives.rpm_package(name, content, href=f"Packages/{name}-{version}.noarch.rpm", version=f"{number}.0"))
+        indices = archives.packed("main/binary-amd64/Packages", "\n".join(stanzas).encode())
+        release = archives.release("suite", indices, date=date, valid_for=valid_for)
+        signer = signer or self.fingerprint
+        files.update({path.lstrip("/"): data for path, data in archives.served("deb/dists/suite", indices).items()})
+        files["deb/dists/suite/InRelease"] = self.key.clearsign(release, signer)
+        primary = archives.primary(*rpms)
+        packed = archives.packed("", primary, (".gz",))[".gz"]
+        href = f"repodata/{archives.digest(packed)}-primary.xml.gz"
+        repomd = archives.repomd({"primary": (href, packed, len(primary))}, revision=str(date))
+        files.update({f"rpm/{href}": packed, "rpm/repodata/repomd.xml": repomd, "rpm/repodata/repomd.xml.asc": self.key.detach(repomd, signer)})
+        directory = SERVED / f"upstream-{self.state}"
+        for path, data in files.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(data)
+        link = SERVED / "upstream.new"
+        link.symlink_to(directory.name)
+        link.rename(UPSTREAM)
+
+    def start(self, *arguments: str, config: t.Optional[Path] = None) -> subprocess.Popen[str]:
+        """Start cmd-mirror."""
+        return subprocess.Popen([sys.executable, str(self.program), "--config", str(config or self.config), "--json", *arguments],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *arguments: str, good: int = 0, config: t.Optional[Path] = None) -> t.Any:
+        """Run cmd-mirror; return its result."""
+        process = self.start(*arguments, config=config)
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == good, f"{arguments}: {process.returncode}, not {good}\n{output}{errors}"
+        assert "Traceback" not in errors, errors
+        return json.loads(output) if output else errors
+
+    def one_package(self) -> Path:
+        """A package file of the upstream that the mirror does not have yet."""
+        held = {path.name for path in (MIRROR / "store/sha256").glob("*/*")}
+        name = next(name for name, (_number, content) in self.packages.items() if archives.digest(content) not in held)
+        return UPSTREAM / f"deb/pool/main/p/{name}/{name}_{self.packages[name][0]}.0-1_all.deb"
+
+    def _content(self) -> bytes:
+        return self.random.randbytes(int(min(self.random.lognormvariate(9.5, 1.0), 500_000)))
+
+
+def snapshot_of(root: Path = MIRROR) -> str:
+    return os.readlink(root / "set")
+
+
+def killed_at_any_moment(site: Site) -> None:
+    """kill -9 at random moments: readers see whole states only, what was fetched is not fetched again."""
+    site.publish()
+    site.run("sync")
+    fetched = 0
+    with Reader(f"{URL}/mirror/set") as reader:
+        for number in range(KILLS):
+            if number % 4 == 0:
+                site.run("sync")
+                site.change()
+            process = site.start("sync")
+            time.sleep(site.random.uniform(0.05, 0.6))
+            process.kill()
+            process.communicate()
+            fetched += process.returncode == -signal.SIGKILL
+        site.run("sync")
+        time.sleep(0.5)
+    assert fetched > KILLS // 3, f"only {fetched} of {KILLS} were killed before they were done"
+    assert reader.anomalies == [], reader.anomalies[:5]
+    assert reader.polls > 50 and len(reader.states) > KILLS // 8, (reader.polls, reader.states)
+    assert site.run("verify")["findings"] == []
+    assert not [path for path in (MIRROR / "snapshots").iterdir() if path.name.startswith(".")]
+    print(f"    {reader.polls} polls, {len(reader.states)} states, {fetched} kills", flush=True)
+
+
+def told_to_stop(site: Site) -> None:
+    """SIGTERM and SIGINT end a sync soon, with their exit code, and nothing is switched."""
+    before = snapshot_of()
+    site.change()
+    slow = site.configure(MIRROR, limit=20_000)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = site.start("sync", config=slow)
+        time.sleep(1.0)
+        process.send_signal(number)
+        started = time.monotonic()
+        _output, errors = process.communicate(timeout=30)
+        assert process.returncode == 128 + number and time.monotonic() - started < 5, (process.returncode, errors)
+        assert "Traceback" not in errors and snapshot_of() == before, errors
+    site.configure(MIRROR)
+    assert site.run("sync")["changed"]
+
+
+def damaged_upstream(site: Site) -> None:
+    """A corrupt, truncated or missing package, a wrong signature, an expired or replayed state: the old one stays."""
+    before = snapshot_of()
+    site.change()
+    victim = site.one_package()
+    content = victim.read_bytes()
+    for wrong in (content[:-1] + bytes([content[-1] ^ 1]), content[:-1], None):
+        victim.unlink()
+        if wrong is not None:
+            victim.write_bytes(wrong)
+        else:
+            victim.parent.mkdir(exist_ok=True)
+        with Reader(f"{URL}/mirror/set") as reader:
+            told = site.run("sync", good=1)["sets"]["set"]["error"]
+        assert victim.name in told and URL in told, told
+        assert snapshot_of() == before and reader.anomalies == [] and reader.polls, reader.anomalies
+        victim.write_bytes(content)
+    for wrong_head in ({"signer": site.stranger}, {"valid_for": 60}, {"date": 1_700_000_000, "valid_for": 0}):
+        site.publish(**wrong_head)
+        site.run("sync", good=1)
+        assert snapshot_of() == before
+    site.publish()
+    assert site.run("sync")["changed"] and snapshot_of() != before
+
+
+def full_disk(site: Site) -> None:
+    """Too little room is seen before the first byte; a disk others fill meanwhile ends the sync, and nothing is lost."""
+    root = SERVED / "small"
+    root.mkdir()
+    if _libc.mount(b"tmpfs", os.fsencode(root), b"tmpfs", 0, b"size=24m"):
+        raise OSError(ctypes.get_errno(), "cannot mount a tmpfs")
+    config = site.configure(root)
+    filler = root / "filler"
+    filler.write_bytes(b"\0" * (20 << 20))
+    told = site.run("sync", good=1, config=config)["sets"]["set"]["error"]
+    assert "are needed" in told, told
+    assert not [path for path in (root / "store/sha256").glob("*/*") if path.stat().st_size > 200_000], "packages were fetched"
+    filler.unlink()
+    process = site.start("sync", config=site.configure(root, limit=1_000_000))
+    time.sleep(2.0)
+    free = os.statvfs(root)
+    filler.write_bytes(b"\0" * ((free.f_bavail - 10) * free.f_frsize))
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "No space left" in output + errors and "Traceback" not in errors, (process.returncode, output, errors)
+    assert not (root / "set").exists()
+    filler.unlink()
+    arrived = len(list((root / "store/sha256").glob("*/*")))
+    assert arrived > 5
+    done = site.run("sync", config=site.configure(root))
+    assert done["sets"]["set"]["fetched_files"] <= PACKAGES + 5 - arrived, (arrived, done)
+    assert site.run("verify", config=config)["findings"] == []
+
+
+CASES = (killed_at_any_moment, told_to_stop, damaged_upstream, full_disk)
+
+
+def main() -> int:
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="egi-mirror-") as work, keys.throw_away() as key:
+        site = Site(Path(work), key)
+        for case in CASES:
+            started = time.monotonic()
+            try:
+                case(site)
+                print(f"ok: {case.__doc__} ({time.monotonic() - started:.0f} s)", flush=True)
+            except Exception:
+                failed += 1
+                print(f"FAILED: {case.__name__}\n{traceback.format_exc()}", flush=True)
+    for path in SERVED.glob("upstream-*"):
+        shutil.rmtree(path)
+    print(f"{len(CASES) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
