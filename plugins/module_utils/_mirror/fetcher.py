@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import heapq
 import os
@@ -25,6 +26,10 @@ _SHOWN = 3  # failures told in full; the rest is counted
 _TICK = 0.2  # seconds between two looks at progress and stop
 _PATIENCE = 2.0  # seconds stopped workers get: one that connects or waits for a name server cannot be woken
 _CHUNK = 1 << 20
+
+
+class Unobtainable(Failure):
+    """No mirror gives a file as it was named: the upstream is damaged, or just changing."""
 
 
 class Progress(NamedTuple):
@@ -59,8 +64,8 @@ def fetch(
 ) -> None:
     """Fetch what the store does not have; return when all of it is there.
 
-    Wanted files of the same content are fetched once, from any of their paths. Raises Failure that names the first
-    files that could not be had, every URL and reason; also when ``stop`` is set or the disk refuses. Files that were
+    Wanted files of the same content are fetched once, from any of their paths. Raises Unobtainable that names the first
+    files that could not be had, every URL and reason; Failure when ``stop`` is set or the disk refuses. Files that were
     finished stay in the store whatever happens, and unfinished ones are resumed by the next fetch. ``progress`` is
     called from this thread.
     """
@@ -129,7 +134,7 @@ class _Fetch:
             rest = len(self._failed) - len(listed)
             why = "; ".join(listed) + (f"; and {rest} more" if rest else "")
             remedy = "What arrived is kept. If the upstream is just being updated, run it again; else ask who runs it, or name another mirror"
-            raise Failure(f"fetch {len(self._failed)} of {total} files of source {self._transport.name!r}", why, remedy)
+            raise Unobtainable(f"fetch {len(self._failed)} of {total} files of source {self._transport.name!r}", why, remedy)
 
     def _progress(self) -> Progress:
         with self._lock:
@@ -155,20 +160,23 @@ class _Fetch:
             self._queue.again(task, resting)
             return
         fault: Optional[Fault] = None
+        there = False
         with self._lock:
             self._active[id(task)] = task
         try:
-            self._bring(task, place)
+            there = self._bring(task, place)
         except Fault as error:
             fault = error
         with self._lock:  # before anyone else may take it again
             del self._active[id(task)]
-            self._done += fault is None
-            self._done_size += 0 if fault else task.size
+            self._done += there
+            self._done_size += task.size if there else 0
         if fault:
             self._retry(task, place, fault)
-        else:
+        elif there:
             self._finish()
+        else:
+            self._queue.again(task, _TICK)
 
     def _retry(self, task: Task, place: Place, fault: Fault) -> None:
         if self._transport.stopped:
@@ -191,19 +199,55 @@ class _Fetch:
         if self._done + len(self._failed) == len(self._tasks):
             self._ended.set()
 
-    def _bring(self, task: Task, place: Place) -> None:
-        """Fetch one file from one place into the store. Raises Fault; OSError is of our own disk."""
+    def _bring(self, task: Task, place: Place) -> bool:
+        """Fetch one file from one place into the store; False: somebody else is at it.
+
+        Raises Fault; OSError is of our own disk.
+        """
         partial = self._store.partial(task.sha256)
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = _claim(partial)
+        if descriptor is None:
+            return False
         try:
+            if self._store.has(task.sha256, task.size):  # the one who was at it is done
+                os.unlink(partial)
+                return True
             _Arrival(self._transport, task, place, descriptor).receive()
+            self._store.keep(task.sha256)
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(partial)  # a full disk needs the room more than the next run needs the start of a file
             raise
         finally:
             os.close(descriptor)
-        self._store.keep(task.sha256)
+        return True
+
+
+def _claim(partial: str) -> Optional[int]:
+    """Open a partial file for this thread alone; None while another has it.
+
+    Two sources are read at once, and repositories often share an index: the same content is then wanted twice.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        try:
+            descriptor = os.open(partial, flags, 0o644)
+        except PermissionError:  # a run was killed between making the whole file read-only and naming it
+            os.chmod(partial, 0o644)
+            descriptor = os.open(partial, flags, 0o644)
+    except FileNotFoundError:
+        if not os.path.isdir(os.path.dirname(partial)):
+            raise
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(partial)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    # What is open here may be a verified file by now: it must not be written to.
+    os.close(descriptor)
+    return None
 
 
 class _Arrival:

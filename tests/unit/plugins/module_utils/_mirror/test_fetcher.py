@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -251,6 +252,34 @@ def test_the_limit_holds_for_all_connections_together(store: Store) -> None:
         began = time.monotonic()
         fetch(mirror, [wanted(path[1:], body) for path, body in files.items()], store)
         assert 0.25 <= time.monotonic() - began < 3
+
+
+def test_two_fetches_at_once_of_the_same_content_bring_it_once(store: Store) -> None:
+    """As when two repositories that are read at once share an index."""
+    files = {f"/{number}": b"%d" % number * 5000 for number in range(100)}
+    asked = [wanted(path[1:], body) for path, body in files.items()]
+    with Upstream(files) as server:
+
+        def bring(_turn: int) -> bool:
+            with Transport(source(server.url)) as mirror:
+                fetch(mirror, asked, store)
+            return all(held(store, body) for body in files.values())
+
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            assert all(pool.map(bring, range(3)))
+        assert len(server.requests) == 100
+    assert not list(store.partials())
+
+
+def test_a_partial_file_that_was_made_read_only_is_gone_on_with(store: Store) -> None:
+    """What a kill leaves just before the whole file gets its name; root would not notice the mode."""
+    file = wanted("f", BODY)
+    partial = pathlib.Path(store.partial(file.sha256))
+    partial.write_bytes(BODY)
+    partial.chmod(0o444)
+    with Upstream({}) as server, Transport(source(server.url)) as mirror:
+        fetch(mirror, [file], store)
+    assert held(store)
 
 
 def test_from_a_directory(store: Store, tmp_path: pathlib.Path) -> None:
