@@ -81,6 +81,10 @@ class Source(NamedTuple):
     signed_metadata: bool = True  # rpm: repomd.xml.asc exists and is demanded
 
 
+class Unobtainable(Failure):
+    """No mirror gives a file as an index names it: the upstream is damaged, or just changing."""
+
+
 def inside(path: str) -> str:
     """Return path if it is a plain relative path that stays where it is put; the one check of untrusted paths."""
     if not path:

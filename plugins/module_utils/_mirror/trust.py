@@ -69,8 +69,7 @@ def detached(data: bytes, signature: bytes, keyring: str, what: str) -> t.Tuple[
     action = f"verify {what}"
     if not signature.lstrip().startswith(_BEGIN_SIGNATURE):
         raise Failure(action, "its signature is not an armored detached signature", _REMEDY)
-    if not os.path.isfile(keyring):
-        raise Failure(action, f"there is no keyring {keyring}", "Name the file with the distributor's keys")
+    _check_keyring(keyring, action)
     with tempfile.TemporaryDirectory(prefix="egi-trust-") as work:
         paths = os.path.join(work, "signature"), os.path.join(work, "data")
         for path, content in zip(paths, (signature, data)):
@@ -82,6 +81,19 @@ def detached(data: bytes, signature: bytes, keyring: str, what: str) -> t.Tuple[
         if sqv:
             return _sqv(sqv, os.path.abspath(keyring), paths, action)
     raise Failure(action, "neither gpgv nor sqv is installed", "Install gpgv (Debian: gpgv, Enterprise Linux: gnupg2) or sqv")
+
+
+def _check_keyring(keyring: str, action: str) -> None:
+    """gpgv reads an armored keyring as an empty one, and would blame the signature."""
+    try:
+        with open(keyring, "rb") as file:
+            first = file.read(10)
+    except FileNotFoundError as error:
+        raise Failure(action, f"there is no keyring {keyring}", "Name the file with the distributor's keys") from error
+    except OSError as error:
+        raise Failure(action, f"the keyring {keyring} cannot be read: {error.strerror}", "Name the file with the distributor's keys") from error
+    if first.startswith(b"-----BEGIN"):
+        raise Failure(action, f"the keyring {keyring} is text", f"Make it binary: gpg --dearmor < {keyring} > keyring.gpg")
 
 
 def _split(data: bytes, what: str) -> t.Tuple[bytes, bytes]:

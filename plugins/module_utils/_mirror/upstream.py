@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Source, Unobtainable, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Answer, Validators
 
 LARGEST_HEAD = 32 << 20  # bytes of InRelease, Release or repomd.xml; Debian's have 150 kB
@@ -54,9 +54,13 @@ def remembered(last: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[Memory]:
     if not last:
         return None
     heads = {}
-    for key, (name, sha256, date, valid_until, validators) in last["heads"].items():
-        heads[key] = Head(name, sha256, date, valid_until, Validators(*validators))
-    return Memory(last["selection"], last["trust"], heads)
+    try:
+        for key, (name, sha256, date, valid_until, validators) in last["heads"].items():
+            heads[key] = Head(str(name), str(sha256), int(date), int(valid_until), Validators(*map(str, validators)))
+        return Memory(last["selection"], last["trust"], heads)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        remedy = "Restore the file, or remove it: an older state of the upstream would then be taken once"
+        raise Failure("read what was accepted from the upstream last", f"it is damaged ({type(error).__name__}: {error})", remedy) from error
 
 
 def state(memory: Memory) -> t.Dict[str, t.Any]:
@@ -107,35 +111,21 @@ def identity(memory: Memory) -> str:
 
 
 def follow(attempt: t.Callable[[int], _T], sleep: Sleep = time.sleep) -> _T:
-    """Call attempt(round) until it does not raise Moved; an upstream may change while it is read.
+    """Call attempt(round) again while files its head names cannot be had: an upstream may change while it is read.
 
-    Raises the Failure inside the last Moved when the upstream does not come to rest.
+    Each round reads the head anew. Other failures, a full disk for one, end it at once; so does the last round's.
     """
     for number, pause in enumerate(_PAUSES):
         try:
             return attempt(number)
-        except Moved:
+        except Unobtainable:
             sleep(pause)
-    try:
-        return attempt(len(_PAUSES))
-    except Moved as moved:
-        raise moved.failure from moved
-
-
-class Moved(Exception):
-    """A file the head names could not be had: perhaps the upstream changed, and the head must be read again."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
+    return attempt(len(_PAUSES))
 
 
 def taken(take: Take, wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
-    """Have files fetched into the store, each content from any of its paths; returns SHA-256 -> local path. Raises Moved."""
-    try:
-        paths = take(wanted)
-    except Failure as failure:
-        raise Moved(failure) from failure
+    """Have files fetched into the store, each content from any of its paths; returns SHA-256 -> local path."""
+    paths = take(wanted)
     return {file.sha256: paths[file.path] for file in wanted}
 
 

@@ -223,6 +223,24 @@ def test_an_upstream_that_never_comes_to_rest_is_left_after_three_rounds(archive
     assert (archive.asked.count("/dists/one/InRelease"), archive.pauses) == (3, [2.0, 10.0])
 
 
+def test_a_full_disk_ends_the_reading_at_once(archive: Archive) -> None:
+    """What is not the upstream's fault is not waited for."""
+    def full() -> None:
+        raise Failure("write the store", "no space left on device")
+
+    archive.before_fetch.append(full)
+    with pytest.raises(Failure, match="no space left"):
+        archive.read()
+    assert archive.pauses == []
+
+
+@pytest.mark.parametrize("state", [{"heads": []}, {"heads": {"one": []}}, {"heads": {"one": ["InRelease", "x", "never", 0, []]}}, {"selection": ""}])
+def test_a_damaged_memory_is_not_taken_for_none(archive: Archive, state: t.Dict[str, t.Any]) -> None:
+    """Forgetting it would let an older state in."""
+    with pytest.raises(Failure, match="it is damaged"):
+        archive.read(archive.must_read()._replace(state={"trust": "", "selection": "", **state}))
+
+
 def test_the_old_index_is_still_there_by_hash(archive: Archive) -> None:
     """An archive that keeps former indices needs no second round."""
     former = dict(archive.server.files)

@@ -112,12 +112,14 @@ def test_a_message_that_carries_its_own_text_is_no_signature_over_another(ring: 
             trust.detached(TEXT, signature, ring.trusted, "Release")
 
 
-def test_the_reason_names_the_key(ring: Ring) -> None:
+def test_the_reason_names_the_key(ring: Ring, tmp_path: pathlib.Path) -> None:
     for fingerprint, at, why in ((ring.stranger, "", "which the keyring does not have"), (ring.expired, "20200110T000000", "is expired")):
         with pytest.raises(Failure, match=f"{fingerprint[-16:]}.*{why}"):
             trust.clearsigned(ring.keys.clearsign(TEXT, fingerprint, at=at), ring.trusted, "InRelease")
-    with pytest.raises(Failure, match="there is no keyring"):
-        trust.detached(TEXT, ring.keys.detach(TEXT, ring.old), "/nowhere.gpg", "Release")
+    (tmp_path / "key.asc").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
+    for keyring, why in (("/nowhere.gpg", "there is no keyring"), (str(tmp_path), "cannot be read"), (str(tmp_path / "key.asc"), "gpg --dearmor")):
+        with pytest.raises(Failure, match=why):
+            trust.detached(TEXT, ring.keys.detach(TEXT, ring.old), keyring, "Release")
 
 
 def test_without_a_program_nothing_is_trusted(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
