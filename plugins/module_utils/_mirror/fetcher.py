@@ -18,7 +18,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequenc
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault, Reply, said
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Wanted, inside
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Unobtainable, Wanted, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Queue, Task
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
 
@@ -26,10 +26,6 @@ _SHOWN = 3  # failures told in full; the rest is counted
 _TICK = 0.2  # seconds between two looks at progress and stop
 _PATIENCE = 2.0  # seconds stopped workers get: one that connects or waits for a name server cannot be woken
 _CHUNK = 1 << 20
-
-
-class Unobtainable(Failure):
-    """No mirror gives a file as it was named: the upstream is damaged, or just changing."""
 
 
 class Progress(NamedTuple):
