@@ -93,7 +93,9 @@ def test_no_bytes_make_a_traceback(data: bytes) -> None:
 
 
 def test_a_mirror_list_keeps_its_order() -> None:
-    text = b"# repo = example\nhttp://one.example.org/el9/\n\nhttps://two.example.org/el9\nftp://no.example.org/\nhttp://user:pass@three.example.org/\nhttp://one.example.org/el9\n"
+    lines = [b"# repo = example", b"http://one.example.org/el9/", b"", b"https://two.example.org/el9", b"ftp://no.example.org/",
+             b"http://user:pass@three.example.org/", b"http://one.example.org/el9"]
+    text = b"\n".join(lines)
     assert mirror_list.parse(text, "list") == ["http://one.example.org/el9", "https://two.example.org/el9"]
 
 
