@@ -60,24 +60,28 @@ def between(generations: Generations, before: t.Optional[Generation], after: Gen
     return Difference(changes, size)
 
 
-def of_entries(source: str, before: t.Iterable[Entry], after: t.Iterable[Entry]) -> Difference:
+def of_entries(source: str, before: t.Collection[Entry], after: t.Collection[Entry]) -> Difference:
     """Compare what two indices name."""
-    old, new = _packages(before), _packages(after)
+    had_all, has_all = set(before), set(after)
+    touched = {(entry.package, entry.architecture) for entry in had_all ^ has_all}
+    old, new = _packages(had_all, touched), _packages(has_all, touched)
     changes = []
-    for package, architecture in sorted(old.keys() | new.keys()):
+    for package, architecture in sorted(touched):
         had, has = old.get((package, architecture), set()), new.get((package, architecture), set())
-        if had != has:
+        if had != has:  # else a file moved
             kind = "added" if not had else "removed" if not has else "changed"
             changes.append(Change(kind, source, package, architecture, sorted(had - has), sorted(has - had)))
-    return Difference(changes, _size(new) - _size(old))
+    return Difference(changes, _size(has_all) - _size(had_all))
 
 
-def _packages(entries: t.Iterable[Entry]) -> Packages:
+def _packages(entries: t.Iterable[Entry], touched: t.Container[t.Tuple[str, str]]) -> Packages:
+    """The versions of those packages an index has something new to say about: few of many thousands."""
     packages: Packages = {}
     for (_path, size, sha256), package, version, architecture in entries:
-        packages.setdefault((package, architecture), set()).add(Version(version, size, sha256))
+        if (package, architecture) in touched:
+            packages.setdefault((package, architecture), set()).add(Version(version, size, sha256))
     return packages
 
 
-def _size(packages: Packages) -> int:
-    return sum(version.size for versions in packages.values() for version in versions)
+def _size(entries: t.Iterable[Entry]) -> int:
+    return sum({entry.wanted.sha256: entry.wanted.size for entry in entries}.values())

@@ -111,7 +111,7 @@ class Generations:
 
     def manifest(self, name: str, source: str) -> Manifest:
         """What a generation holds of a source."""
-        return manifests.load(os.path.join(self.path(name), _ABOUT, source))
+        return manifests.load(self._manifest_file(name, source))
 
     def build(self, of_set: str, sources: t.Mapping[str, t.Optional[News]], last: t.Optional[Generation]) -> Generation:
         """Make a generation: what is new of each source, or for None what the last generation holds. Every file must
@@ -142,7 +142,7 @@ class Generations:
     def damaged_documents(self, name: str, source: str) -> t.List[Wanted]:
         """The metadata of a generation that is not what it was when it was made; every byte is read."""
         bad = []
-        for document in self.manifest(name, source).documents:
+        for document in manifests.load(self._manifest_file(name, source), entries=False).documents:
             try:
                 with open(os.path.join(self.path(name), source, document.path), "rb") as file:
                     content = file.read()
@@ -163,6 +163,9 @@ class Generations:
         for entry in os.listdir(self.directory):
             if entry.startswith(_STAGING):
                 shutil.rmtree(os.path.join(self.directory, entry))
+
+    def _manifest_file(self, name: str, source: str) -> str:
+        return os.path.join(self.path(name), _ABOUT, source)
 
     def _fresh_name(self, of_set: str) -> t.Tuple[int, str]:
         created = int(time.time())
@@ -214,7 +217,7 @@ class Generations:
     def _still_wanted(self, source: str, snapshot: Snapshot, last: Generation) -> t.List[Wanted]:
         """Indices named by their hash that a reader of the last generation may still ask for after the switch."""
         new = {file.path for file in snapshot.large} | {document.path for document in snapshot.documents}
-        held = self.manifest(last.name, source)
+        held = manifests.load(self._manifest_file(last.name, source), entries=False)
         return [file for file in held.large if _NAMED_BY_HASH.search(file.path) and file.path not in new and self._store.has(file.sha256, file.size)]
 
 

@@ -56,14 +56,14 @@ def write(path: str, manifest: Manifest) -> None:
         file.write(text)
 
 
-def load(path: str) -> Manifest:
-    """Read a manifest; 63 thousand packages take less than a tenth of a second."""
+def load(path: str, entries: bool = True) -> Manifest:
+    """Read a manifest; 63 thousand packages take less than a tenth of a second. entries: whether packages are wanted."""
     collecting = gc.isenabled()
     gc.disable()  # it would look through every tuple again and again while none can be garbage: twice the time
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             lines = file.read().split("\n")
-        return _parsed(lines)
+        return _parsed(lines, entries)
     except (OSError, ValueError) as error:
         raise Failure(f"read {path}", str(error), "Delete this snapshot; the next sync makes a new one") from error
     finally:
@@ -75,7 +75,7 @@ def _columns(files: t.Sequence[Wanted]) -> t.List[str]:
     return [file.path for file in files] + [str(file.size) for file in files] + [file.sha256 for file in files]
 
 
-def _parsed(lines: t.List[str]) -> Manifest:
+def _parsed(lines: t.List[str], with_entries: bool) -> Manifest:
     if lines[0] != _HEAD:
         raise ValueError("it is no manifest of this version")
     position = 1
@@ -90,5 +90,7 @@ def _parsed(lines: t.List[str]) -> Manifest:
         position += 1 + rows * width
     if lines[position:] != [""]:
         raise ValueError("it was cut off, or something was added")
+    if not with_entries:
+        sections[3] = [[]] * 6
     documents, large, earlier, entries = ([Wanted(*row) for row in zip(columns[0], map(int, columns[1]), columns[2])] for columns in sections)
     return Manifest(documents, large, earlier, list(map(Entry, entries, *sections[3][3:])))

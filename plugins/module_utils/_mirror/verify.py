@@ -50,32 +50,49 @@ class Report(t.NamedTuple):
 def verify(mirror: Mirror, sets: t.Sequence[Set], repair: bool, show: Show, seen: t.Callable[[int, int], None] = lambda done, total: None) -> Report:
     """Check every generation of the sets. repair: fetch again what is damaged, as long as the upstream has it.
     seen: called with the bytes read so far and in total."""
-    findings: t.List[Finding] = []
     notes: t.List[str] = []
-    held: t.List[t.Tuple[Generation, t.Optional[Source], str, Manifest]] = []
+    parts = []
     for of_set in sets:
         sources = {source.name: source for source in of_set.sources}
         for generation in mirror.generations.all(of_set.name):
-            held += [(generation, sources.get(name), name, mirror.generations.manifest(generation.name, name)) for name in generation.sources]
-    needed = {file.sha256: file for *_where, manifest in held for file in manifest.in_store()}
-    progress = _Progress(sum(file.size for file in needed.values()), seen)
+            parts += [_Held(generation, name, sources.get(name)) for name in generation.sources]
+    needed = {file.sha256: file.size for part in parts for file in part.files(mirror)}
+    progress = _Progress(sum(needed.values()), seen)
     damaged = set(mirror.store.scrub(needed, progress.add))
-    damaged |= {file.sha256 for file in needed.values() if not mirror.store.has(file.sha256, file.size)}
-    mended = _mend(mirror, held, damaged, show, notes) if repair and damaged else set()
+    damaged |= {sha256 for sha256, size in needed.items() if not mirror.store.has(sha256, size)}
+    mended = _mend(mirror, parts, damaged, show, notes) if repair and damaged else set()
+    findings: t.List[Finding] = []
     told: t.Set[str] = set()
-    for generation, source, name, manifest in held:
-        where = f"snapshots/{generation.name}/{name}"
+    for part in parts:
+        manifest = mirror.generations.manifest(part.generation.name, part.name)
         for file in manifest.in_store():
             if file.sha256 in damaged and file.sha256 not in told:
                 told.add(file.sha256)
-                findings.append(Finding(f"{where}/{file.path}", "its content is damaged or gone", file.sha256 in mended))
-        findings += _structure(mirror, generation, name, manifest, damaged, repair)
-        if source is None or selection(source) != generation.sources[name].selection:
-            notes.append(f"{where}: the configuration asks for something else now, its signature was not checked again")
+                findings.append(Finding(f"{part.where}/{file.path}", "its content is damaged or gone", file.sha256 in mended))
+        findings += _structure(mirror, part, manifest, damaged, repair)
+        if part.source is None or selection(part.source) != part.generation.sources[part.name].selection:
+            notes.append(f"{part.where}: the configuration asks for something else now, its signature was not checked again")
         else:
-            findings += _signed(mirror, generation, source, manifest, where)
+            findings += _signed(mirror, part.generation, part.source, manifest, part.where)
     mirror.store.settle()
     return Report(len(needed), progress.total, findings, notes)
+
+
+class _Held(t.NamedTuple):
+    """One source in one generation. source: as it is configured now, None if it no longer is."""
+
+    generation: Generation
+    name: str
+    source: t.Optional[Source]
+
+    @property
+    def where(self) -> str:
+        """Where readers find it, below the mirror's root."""
+        return f"snapshots/{self.generation.name}/{self.name}"
+
+    def files(self, mirror: Mirror) -> t.Iterator[Wanted]:
+        """What it needs of the store; read each time, because all generations together do not fit in memory."""
+        return mirror.generations.manifest(self.generation.name, self.name).in_store()
 
 
 class _Progress:
@@ -89,13 +106,12 @@ class _Progress:
         self._seen(self._done, self.total)
 
 
-def _mend(mirror: Mirror, held: t.Sequence[t.Tuple[Generation, t.Optional[Source], str, Manifest]], damaged: t.Collection[str], show: Show,
-          notes: t.List[str]) -> t.Set[str]:
+def _mend(mirror: Mirror, parts: t.Sequence[_Held], damaged: t.Collection[str], show: Show, notes: t.List[str]) -> t.Set[str]:
     """Fetch damaged files again from the sources that had them; return those that are whole now."""
     asked: t.Dict[Source, t.Dict[str, Wanted]] = {}
-    for _generation, source, _name, manifest in held:
-        if source is not None:
-            asked.setdefault(source, {}).update({file.sha256: file for file in manifest.in_store() if file.sha256 in damaged})
+    for part in parts:
+        if part.source is not None:
+            asked.setdefault(part.source, {}).update({file.sha256: file for file in part.files(mirror) if file.sha256 in damaged})
     for source, files in asked.items():
         lacking = [file for file in files.values() if not mirror.store.has(file.sha256, file.size)]
         try:
@@ -106,11 +122,11 @@ def _mend(mirror: Mirror, held: t.Sequence[t.Tuple[Generation, t.Optional[Source
     return {sha256 for files in asked.values() for sha256, file in files.items() if mirror.store.has(sha256, file.size)}
 
 
-def _structure(mirror: Mirror, generation: Generation, name: str, manifest: Manifest, damaged: t.Collection[str], repair: bool) -> t.Iterator[Finding]:
+def _structure(mirror: Mirror, part: _Held, manifest: Manifest, damaged: t.Collection[str], repair: bool) -> t.Iterator[Finding]:
     """Metadata that changed, and files a reader does not reach although the store has them."""
-    where = f"snapshots/{generation.name}/{name}"
+    generation, name = part.generation, part.name
     for document in mirror.generations.damaged_documents(generation.name, name):
-        yield Finding(f"{where}/{document.path}", "this metadata is not what was published; delete this snapshot, a sync makes a new one", False)
+        yield Finding(f"{part.where}/{document.path}", "this metadata is not what was published; delete this snapshot, a sync makes a new one", False)
     holes = [file for file in mirror.generations.missing(generation.name, name) if file.sha256 not in damaged and file not in manifest.documents]
     if not holes:
         return
@@ -118,7 +134,7 @@ def _structure(mirror: Mirror, generation: Generation, name: str, manifest: Mani
         mirror.generations.tree.place(name, [entry.wanted for entry in manifest.entries], generation.sources[name].tree)
     left = set(mirror.generations.missing(generation.name, name)) if repair else set(holes)
     for file in holes:
-        yield Finding(f"{where}/{file.path}", "the link to it is gone", file not in left)
+        yield Finding(f"{part.where}/{file.path}", "the link to it is gone", file not in left)
 
 
 def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Manifest, where: str) -> t.Iterator[Finding]:

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every mistake in a configuration file is named with its place and what is expected there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.retention import Policy
+
+DEB = {"name": "deb", "format": "deb", "urls": ["http://repo.example.org/apt"], "keyring": "/etc/keys.gpg", "suites": ["os", "os/updates"]}
+RPM = {"name": "rpm", "format": "rpm", "urls": ["https://a.example.org/el9", "file:///srv/el9"], "keyring": "/etc/keys.gpg"}
+GOOD = {"root": "/srv/mirror/", "sets": {"os-1": {"sources": [DEB, RPM], "keep": {"count": 3, "days": 30}}}}
+
+
+def _with(place: t.Sequence[t.Any], value: t.Any) -> t.Any:
+    data = copy.deepcopy(GOOD)
+    inner: t.Any = data
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    return data
+
+
+def test_a_good_file_becomes_typed(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(GOOD))
+    told = configuration.load(str(path))
+    assert told.root == "/srv/mirror" and told.connections == 8 and told.sets["os-1"].publish
+    assert told.sets["os-1"].policy == Policy(keep=3, days=30)
+    deb, rpm = told.sets["os-1"].sources
+    assert deb.suites == ("os", "os/updates") and rpm.urls == ("https://a.example.org/el9", "file:///srv/el9") and rpm.signed_metadata
+
+
+@pytest.mark.parametrize("place, value, said", [
+    (("root",), "srv", "root: expected an absolute path"),
+    (("roots",), "/srv", "did you mean 'root'"),
+    (("sets",), {}, "sets: expected a map"),
+    (("connections",), 0, "connections: expected"),
+    (("connections",), True, "connections: expected"),
+    (("limit",), "10M", "limit: expected bytes per second"),
+    (("sets", "snapshots"), {"sources": [DEB]}, "sets.snapshots: expected a name for a set"),
+    (("sets", "../x"), {"sources": [DEB]}, "expected a name for a set"),
+    (("sets", "os-1", "sources"), [], "sets.os-1.sources: expected a list of sources"),
+    (("sets", "os-1", "sources", 0), "deb", "sets.os-1.sources[0]: expected a map, got 'deb'"),
+    (("sets", "os-1", "sources", 1, "name"), "deb", "sets.os-1.sources[1].name: expected every name once"),
+    (("sets", "os-1", "sources", 0, "name"), "../deb", "sources[0].name: expected a name"),
+    (("sets", "os-1", "sources", 0, "format"), "apk", "sources[0].format: expected deb or rpm, got 'apk'"),
+    (("sets", "os-1", "sources", 0, "urls"), ["ftp://x"], "sources[0].urls: expected a list of http, https or file URLs"),
+    (("sets", "os-1", "sources", 0, "urls"), ["http://"], "sources[0].urls"),
+    (("sets", "os-1", "sources", 0, "suites"), ["../os"], "sources[0].suites: expected a list of suites"),
+    (("sets", "os-1", "sources", 0, "component"), ["main"], "did you mean 'components'"),
+    (("sets", "os-1", "sources", 0, "signed_metadata"), False, "no signed_metadata of a source of format deb"),
+    (("sets", "os-1", "sources", 1, "suites"), ["os"], "no suites of a source of format rpm"),
+    (("sets", "os-1", "sources", 1, "keyring"), None, "sources[1].keyring: expected an absolute path"),
+    (("sets", "os-1", "sources", 1, "client_key"), "/etc/key", "sources[1].client_certificate: expected the certificate"),
+    (("sets", "os-1", "keep"), {"most": 2}, "sets.os-1.keep.most: expected a share"),
+])
+def test_a_mistake_is_named(tmp_path: pathlib.Path, place: t.Sequence[t.Any], value: t.Any, said: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(_with(place, value)))
+    with pytest.raises(Failure) as error:
+        configuration.load(str(path))
+    assert str(path) in str(error.value) and said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"', "{\"root\": \"/x\"}", "\xff"])
+def test_what_is_no_configuration_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Failure):
+        configuration.load(str(path))
+    with pytest.raises(Failure):
+        configuration.load(str(tmp_path / "absent.json"))
+
+
+def test_a_source_without_signatures_needs_no_keyring() -> None:
+    data = _with(("sets", "os-1", "sources", 1), {"name": "rpm", "format": "rpm", "urls": ["http://x.example.org/"], "signed_metadata": False})
+    assert configuration.problems(data) == []
