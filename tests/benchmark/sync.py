@@ -47,7 +47,7 @@ class Bench:
     def publish(self, files: t.Sequence[Wanted]) -> None:
         """Index and sign the upstream's files."""
         self._date += 1
-        text = "\n".join(f"Package: p{file.path[:-4]}\nVersion: {self._date}\nArchitecture: all\nFilename: {file.path}\nSize: {file.size}\n"
+        text = "\n".join(f"Package: p{file.path[5:-4]}\nVersion: {self._date}\nArchitecture: all\nFilename: {file.path}\nSize: {file.size}\n"
                          f"SHA256: {file.sha256}\nDescription: benchmark\n" for file in files)
         packed = gzip.compress(text.encode(), 6, mtime=0)
         suite = self.work / "files/dists/suite"
@@ -80,8 +80,8 @@ def changed(directory: pathlib.Path, files: t.Sequence[Wanted], share: float, ch
     for number in chance.sample(range(len(files)), max(1, int(len(files) * share))):
         content = chance.randbytes(files[number].size)
         digest = hashlib.sha256(content).hexdigest()
-        (directory / f"{digest}.deb").write_bytes(content)
-        new.append((number, Wanted(f"{digest}.deb", len(content), digest)))
+        (directory / f"pool/{digest}.deb").write_bytes(content)
+        new.append((number, Wanted(f"pool/{digest}.deb", len(content), digest)))
     return [dict(new).get(number, file) for number, file in enumerate(files)]
 
 
@@ -98,7 +98,8 @@ def main() -> None:
         home = os.path.join(name, "keys")
         signing.create_home(home)
         chance = random.Random(11)
-        files = fetch.make(work / "files", asked.debs)
+        (work / "files").mkdir()
+        files = [file._replace(path=f"pool/{file.path}") for file in fetch.make(work / "files/pool", asked.debs)]
         with signing.open_home(home) as keyring, fetch.serving(work) as url:
             bench = Bench(work, keyring, keyring.create("Benchmark", "rsa3072", 0))
             bench.configure(url)
