@@ -106,8 +106,9 @@ def main() -> int:
     start = time.monotonic()
     reports = [_run(name, PARTS[name], arguments.part == "quick", arguments.arguments) for name in names]
     passed, failed, skipped = (sum(numbers) for numbers in zip(*(report.counts for report in reports)))
-    if checkout.state() != before:
-        print("FAILED: the checkout is not as it was: a test wrote into it (git status), or somebody edited it meanwhile")
+    touched = sorted(name for name, _state in before.items() ^ checkout.state().items())
+    if touched:
+        print(f"FAILED: a test wrote into the checkout, or somebody edited it meanwhile: {', '.join(dict.fromkeys(touched))}")
         failed += 1
     else:
         passed += 1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import typing as t
@@ -41,8 +42,10 @@ def copy(name: str, leave_out: t.Collection[str] = ()) -> Path:
     return target
 
 
-def state() -> str:
-    """What git says about the checkout: changed, new and ignored files, and every changed line."""
-    status = _git("status", "--porcelain", "--ignored", "--untracked-files=all")
-    ours = [line for line in status.splitlines() if not line.startswith("!! .cache/")]
-    return "\n".join(ours) + _git("diff", "HEAD")
+def state() -> dict[str, str]:
+    """What git says about the checkout: path of every changed, new or ignored file outside .cache -> its state and content."""
+    # -z: without it git quotes names with blanks, and nothing could be told of where they are.
+    status = _git("status", "--porcelain", "--no-renames", "--ignored", "--untracked-files=all", "-z", "--", ".", ":(exclude).cache")
+    # A repository below .cache, such as copy() makes, is told of all the same.
+    found = {line[3:]: line[:2] for line in status.split("\0") if line and not line.startswith(".cache/", 3)}
+    return {name: state + hashlib.sha256((TOP / name).read_bytes()).hexdigest() if (TOP / name).is_file() else state for name, state in found.items()}

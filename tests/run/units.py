@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.run.checkout import copy
-from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, environment, interpreters, newest, venv
+from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, environment, interpreters, newest, prepare, venv
+
+# Real tools that unit tests let judge: signing, compressed indices, package headers
+_JUDGES = ("gpg", "gpgv", "rpm", "zstd")
 from tests.run.report import Report
 from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
@@ -14,6 +19,8 @@ from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """quick: only the newest core. arguments: for pytest, instead of all tests; then also only the newest core."""
     collections()
+    if os.geteuid() == 0:
+        prepare("need_packages", *_JUDGES)
     chosen = cores()[-1:] if quick or arguments else cores()
     for core in chosen:
         _pytest(report, core, arguments or ["tests/unit"])
