@@ -9,11 +9,11 @@ import os
 
 from tests.run.checkout import copy
 from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, environment, interpreters, newest, prepare, venv
+from tests.run.report import Report
+from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
 # Real tools that unit tests let judge: signing, compressed indices, package headers
 _JUDGES = ("gpg", "gpgv", "rpm", "zstd")
-from tests.run.report import Report
-from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
