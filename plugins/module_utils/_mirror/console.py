@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import signal
 import sys
@@ -18,7 +17,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, display, report, retention, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, space
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.display import Display
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Busy, Mirror, Plan
@@ -49,37 +48,15 @@ class Session:
 
     def sets(self) -> t.List[Set]:
         """The sets the command line names, or all."""
-        names = self.arguments.set or list(self.configuration.sets)
-        unknown = [name for name in names if name not in self.configuration.sets]
-        if unknown:
-            raise Failure(f"find set {unknown[0]!r}", f"{self.arguments.config} has {', '.join(self.configuration.sets)}", "Name one of them, or none for all")
-        return [self.configuration.sets[name] for name in names]
+        return runs.chosen(self.configuration, self.arguments.set, self.arguments.config)
 
     def sync(self) -> Result:
         """cmd-mirror sync"""
-        runs, lines, code = {}, [], OK
-        chosen = self.sets()
-        report.check(self.configuration)
-        with self.mirror.locked():
-            for of_set in chosen:
-                started = time.monotonic()
-                try:
-                    outcome = self.mirror.sync(of_set, self.display.progress)
-                except (Failure, OSError) as error:
-                    failure = _as_failure(f"sync {of_set.name}", error)
-                    runs[of_set.name] = report.of_failure(str(failure), time.monotonic() - started)
-                    self.display.say(f"{of_set.name}: {failure}")
-                    code = FAILED
-                    if self.mirror.stop.is_set():
-                        break
-                    continue
-                runs[of_set.name] = report.of_outcome(outcome, self.mirror.generations.load(outcome.generation))
-                for warning in outcome.warnings:
-                    self.display.say(f"{of_set.name}: warning: {warning}")
-                state = "new snapshot" if outcome.changed else "nothing new,"
-                lines.append(f"{of_set.name}: {state} {outcome.generation}, published: {outcome.published or 'nothing'}, {outcome.seconds:.2f} s")
-            report.write(self.configuration, runs)
-        return code, {"changed": any(run["changed"] for run in runs.values()), "sets": runs}, "\n".join(lines)
+        done = runs.sync_all(self.mirror, self.sets(), self.display.progress, self.display.say)
+        lines = [f"{name}: {'new snapshot' if one.changed else 'nothing new,'} {one.generation}, published: {one.published or 'nothing'}, {one.seconds:.2f} s"
+                 for name, one in done.outcomes.items()]
+        data = {"changed": any(run["changed"] for run in done.reports.values()), "sets": done.reports}
+        return FAILED if done.errors() else OK, data, "\n".join(lines)
 
     def plan(self) -> Result:
         """cmd-mirror plan"""
@@ -137,9 +114,7 @@ class Session:
         with self.mirror.locked():
             generation = self.mirror.generations.load(self.mirror.pointers.resolve(self.arguments.what))
             name = self.arguments.name or generation.set
-            newest = self.mirror.generations.all(generation.set)[-1].name
-            # A set's pointer that a person moved back stays there; moved to the newest, it goes on with the syncs.
-            changed = self.mirror.pointers.publish(name, generation.name, held=name in self.configuration.sets and generation.name != newest)
+            changed = self.mirror.pointers.publish(name, generation.name, self.mirror.holds(name, generation))
         return OK, {"changed": changed, "pointer": name, "snapshot": generation.name}, f"{name} leads to {generation.name}"
 
     def snapshot_freeze(self) -> Result:
@@ -148,6 +123,12 @@ class Session:
             generation = self.mirror.pointers.resolve(self.arguments.what)
             changed = self.mirror.pointers.freeze(self.arguments.name, generation)
         return OK, {"changed": changed, "pointer": self.arguments.name, "snapshot": generation}, f"{self.arguments.name} is frozen at {generation}"
+
+    def snapshot_unfreeze(self) -> Result:
+        """cmd-mirror snapshot unfreeze"""
+        with self.mirror.locked():
+            changed = self.mirror.pointers.unfreeze(self.arguments.name)
+        return OK, {"changed": changed, "pointer": self.arguments.name}, f"{self.arguments.name} may move again"
 
     def snapshot_rollback(self) -> Result:
         """cmd-mirror snapshot rollback"""
@@ -160,7 +141,7 @@ class Session:
         before, after = (self.mirror.generations.load(self.mirror.pointers.resolve(what)) for what in (self.arguments.before, self.arguments.after))
         found = difference.between(self.mirror.generations, before, after)
         data = {"before": before.name, "after": after.name, "counts": found.counts(), "bytes": found.size,
-                "changes": [_change_data(change) for change in found.changes]}
+                "changes": [change.as_data() for change in found.changes]}
         counts = ", ".join(f"{count} {kind}" for kind, count in found.counts().items())
         return OK, data, "\n".join([*filter(None, [display.changes(found.changes)]), f"{before.name} -> {after.name}: {counts}"])
 
@@ -182,6 +163,18 @@ class Session:
         verb = "would go" if self.arguments.dry_run else "are gone"
         text = [*freed.generations, f"{len(freed.generations)} snapshots and {freed.files} files ({display.size(freed.size)}) {verb}"]
         return OK, {"changed": not self.arguments.dry_run and bool(freed.generations or freed.files), **freed._asdict()}, "\n".join(text)
+
+    def bundle_export(self) -> Result:
+        """cmd-mirror bundle export"""
+        return bundle_console.export(self)
+
+    def bundle_import(self) -> Result:
+        """cmd-mirror bundle import"""
+        return bundle_console.bring(self)
+
+    def bundle_inventory(self) -> Result:
+        """cmd-mirror bundle inventory"""
+        return bundle_console.inventory(self)
 
 
 def main(arguments: t.Optional[t.Sequence[str]] = None) -> int:
@@ -217,30 +210,19 @@ def _run(told: argparse.Namespace, stop: threading.Event) -> int:
         sys.stderr.write(f"cmd-mirror: {failure}\n")
         return BUSY
     except (Failure, OSError) as error:
-        sys.stderr.write(f"cmd-mirror: {_as_failure('run', error)}\n")
+        sys.stderr.write(f"cmd-mirror: {runs.as_failure('run', error)}\n")
         return FAILED
-    if told.json:
+    if told.json and data is not None:  # None: standard output is the result itself
         sys.stdout.write(json.dumps(data, indent=1) + "\n")
     elif text:
         sys.stdout.write(text + "\n")
     return code
 
 
-def _as_failure(action: str, error: Exception) -> Failure:
-    """Every error as a sentence; a full or broken disk is no bug of ours."""
-    if isinstance(error, Failure):
-        return error
-    assert isinstance(error, OSError)
-    where = f"{error.filename}: " if error.filename else ""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "Make room, then run it again: it goes on from here" if full else "Check the disk, and that the mirror's files belong to who runs this"
-    return Failure(action, f"{where}{error.strerror or error}", remedy)
-
-
 def _plan_data(plan: Plan, free: int) -> t.Dict[str, t.Any]:
     return {"changed": plan.changed, "counts": plan.difference.counts(), "fetch_files": plan.need.files, "fetch_bytes": plan.need.fetch,
             "disk_bytes": plan.need.size, "free_bytes": free, "sources": sorted(plan.news), "dropped_sources": plan.dropped, "warnings": plan.warnings,
-            "changes": [_change_data(change) for change in plan.difference.changes]}
+            "changes": [change.as_data() for change in plan.difference.changes]}
 
 
 def _plan_text(plan: Plan, free: int) -> str:
@@ -250,10 +232,6 @@ def _plan_text(plan: Plan, free: int) -> str:
     head = f"{plan.of_set.name}: {counts}; {plan.need.files} files, {display.size(plan.need.fetch)} to fetch; " \
            f"{display.size(plan.need.size)} of {display.size(free)} free on disk are needed"
     return "\n".join([*filter(None, [display.changes(plan.difference.changes)]), head])
-
-
-def _change_data(change: difference.Change) -> t.Dict[str, t.Any]:
-    return {**change._asdict(), "before": [version._asdict() for version in change.before], "after": [version._asdict() for version in change.after]}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -276,6 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     freeze = _command(snapshot, "freeze", "give a snapshot a name that never moves", "snapshot_")
     freeze.add_argument("what", metavar="SNAPSHOT", help="a snapshot, or a name that leads to one")
     freeze.add_argument("name", metavar="NAME", help="the name readers use")
+    _command(snapshot, "unfreeze", "let a frozen name move again", "snapshot_").add_argument("name", metavar="NAME", help="the name readers use")
     _command(snapshot, "rollback", "let a name lead to the snapshot before", "snapshot_").add_argument("name", metavar="NAME", help="the name readers use")
     diff = _command(snapshot, "diff", "show which packages differ", "snapshot_")
     diff.add_argument("before", metavar="OLD", help="a snapshot, or a name that leads to one")
@@ -284,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     prune = _command(snapshot, "prune", "remove old snapshots by policy, and files nothing refers to", "snapshot_", sets=True)
     prune.add_argument("--dry-run", action="store_true", help="only show what would go")
     prune.add_argument("--force", action="store_true", help="even if most of the mirror would go")
+    bundle_console.add_commands(commands, _command)
     return parser
 
 

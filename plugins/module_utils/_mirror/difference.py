@@ -32,6 +32,10 @@ class Change(t.NamedTuple):
     before: t.List[Version]
     after: t.List[Version]
 
+    def as_data(self) -> t.Dict[str, t.Any]:
+        """For JSON."""
+        return {**self._asdict(), "before": [version._asdict() for version in self.before], "after": [version._asdict() for version in self.after]}
+
 
 class Difference(t.NamedTuple):
     """changes: by source and package; size: bytes of all packages, after minus before."""
@@ -85,3 +89,13 @@ def _packages(entries: t.Iterable[Entry], touched: t.Container[t.Tuple[str, str]
 
 def _size(entries: t.Iterable[Entry]) -> int:
     return sum({entry.wanted.sha256: entry.wanted.size for entry in entries}.values())
+
+
+def package_lines(changes: t.Sequence[Change], most: int = 2000) -> t.Tuple[str, str]:
+    """Changes as two texts for a line-wise diff, before and after; a first sync of a distribution has more than anyone reads."""
+    texts = []
+    for field in ("before", "after"):
+        lines = [f"{change.source}: {change.package} {one.version} ({change.architecture})" for change in changes for one in getattr(change, field)]
+        more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+        texts.append("".join(f"{line}\n" for line in [*lines[:most], *more]))
+    return texts[0], texts[1]

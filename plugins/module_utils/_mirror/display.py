@@ -21,11 +21,14 @@ _LINE = 10.0  # seconds between two lines of progress where there is no terminal
 
 
 class Display:
-    """Standard error: progress and warnings. Standard output belongs to results. Safe for threads."""
+    """Standard error: progress and warnings. Standard output belongs to results. Safe for threads.
 
-    def __init__(self, quiet: bool) -> None:
+    line: takes the lines instead of standard error."""
+
+    def __init__(self, quiet: bool, line: t.Optional[t.Callable[[str], None]] = None) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = line is None and sys.stderr.isatty()
+        self._line = line or _to_standard_error
         self._last = time.monotonic() if not self._terminal else 0.0
         self._started: t.Dict[str, float] = {}
         self._drawn = False
@@ -48,8 +51,7 @@ class Display:
             if self._terminal:
                 self._draw(done / total if total else 1.0, text)
             else:
-                sys.stderr.write(text + "\n")
-                sys.stderr.flush()
+                self._line(text)
 
     def clear(self) -> None:
         """Take the bar away."""
@@ -62,8 +64,7 @@ class Display:
     def say(self, text: str) -> None:
         """Write a line for a person, past the bar."""
         self.clear()
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        self._line(text)
 
     def _draw(self, share: float, text: str) -> None:
         width = shutil.get_terminal_size().columns
@@ -73,6 +74,11 @@ class Display:
         sys.stderr.write(f"\r\x1b[K{(bar + text)[:width - 1]}")
         sys.stderr.flush()
         self._drawn = True
+
+
+def _to_standard_error(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def size(amount: float) -> str:

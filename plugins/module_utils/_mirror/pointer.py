@@ -75,8 +75,9 @@ class Pointers:
         pointer = self.get(what)
         return pointer.generation if pointer else self._generations.load(what).name
 
-    def publish(self, name: str, generation: str, held: bool = False) -> bool:
-        """Let a name lead to a generation, in one step for every reader; return whether it led elsewhere before."""
+    def publish(self, name: str, generation: str, held: bool = False, dry: bool = False) -> bool:
+        """Let a name lead to a generation, in one step for every reader; return whether it led elsewhere before.
+        dry, here and below: refuse and answer as ever, and change nothing."""
         checked_name(name)
         self._generations.load(generation)
         pointers = self.all()
@@ -86,6 +87,8 @@ class Pointers:
                           f"Choose another name, or run: cmd-mirror snapshot delete {name}")
         if now is None and os.path.lexists(os.path.join(self._root, name)):
             raise Failure(f"publish {generation} as {name}", "something else has this name", f"Move {self._root}/{name} away, or choose another name")
+        if dry:
+            return now is None or now.generation != generation
         if now and now.generation == generation:
             if now.held != held:
                 self._write({**pointers, name: now._replace(held=held)})
@@ -96,19 +99,30 @@ class Pointers:
         self._write({**pointers, name: Pointer(name, generation, False, held, history)})
         return True
 
-    def freeze(self, name: str, generation: str) -> bool:
+    def freeze(self, name: str, generation: str, dry: bool = False) -> bool:
         """Give a generation a name that never moves; return whether that is new."""
         now = self.get(name)
         if now and now.generation == generation and now.frozen:
             return False
-        if now and not now.frozen:
+        own = now is not None and self._generations.load(generation).set == name
+        if now and not now.frozen and (now.generation != generation or own):
             raise Failure(f"freeze {generation} as {name}", f"{name} is a pointer that moves", "Choose another name")
-        changed = self.publish(name, generation)
-        pointers = self.all()
-        self._write({**pointers, name: pointers[name]._replace(frozen=True)})
-        return changed
+        self.publish(name, generation, dry=dry)
+        if not dry:
+            pointers = self.all()
+            self._write({**pointers, name: pointers[name]._replace(frozen=True)})
+        return True
 
-    def roll_back(self, name: str) -> str:
+    def unfreeze(self, name: str, dry: bool = False) -> bool:
+        """Let a frozen pointer move again; return whether it was frozen."""
+        pointers = self.all()
+        if name not in pointers:
+            raise Failure(f"unfreeze {name}", "no pointer has this name", "List them with: cmd-mirror snapshot list")
+        if pointers[name].frozen and not dry:
+            self._write({**pointers, name: pointers[name]._replace(frozen=False)})
+        return pointers[name].frozen
+
+    def roll_back(self, name: str, dry: bool = False) -> str:
         """Let a name lead to the next older generation it ever led to, and hold it there; return the generation."""
         pointer = self.get(name)
         if pointer is None:
@@ -119,7 +133,7 @@ class Pointers:
         older = [one for one in past if now is None or one.created < now.created]
         if older:
             generation = max(older, key=lambda one: one.created).name
-            self.publish(name, generation, held=True)
+            self.publish(name, generation, held=True, dry=dry)
             return generation
         raise Failure(f"roll {name} back", f"no snapshot it led to before {pointer.generation} is left", "Choose one with: cmd-mirror snapshot publish")
 

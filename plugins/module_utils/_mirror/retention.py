@@ -76,14 +76,15 @@ def prune(store: Store, generations: Generations, pointers: Pointers, policies: 
     return Freed(gone, len(doomed), size)
 
 
-def delete(generations: Generations, pointers: Pointers, name: str) -> None:
-    """Remove one generation a person names; refused while a pointer leads to it."""
+def delete(generations: Generations, pointers: Pointers, name: str, dry: bool = False) -> None:
+    """Remove one generation a person names; refused while a pointer leads to it. dry: only refuse."""
     if not os.path.isdir(generations.path(name)):
         raise Failure(f"delete snapshot {name!r}", "there is none of this name", "List them with: cmd-mirror snapshot list")
     names = [pointer.name for pointer in pointers.all().values() if pointer.generation == name]
     if names:
         raise Failure(f"delete {name}", f"{', '.join(names)} leads to it", "Let the name lead elsewhere first, or delete it")
-    generations.delete(name)
+    if not dry:
+        generations.delete(name)
 
 
 def _unreferenced(store: Store, generations: Generations, gone: t.Collection[str], limit: float) -> t.List[str]:

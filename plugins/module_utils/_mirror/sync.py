@@ -148,6 +148,11 @@ class Mirror:
         pointer = self.pointers.get(of_set.name)
         return Outcome(plan, plan.changed, generation.name, pointer.generation if pointer else None, freed, time.monotonic() - started, warnings)
 
+    def holds(self, name: str, generation: Generation) -> bool:
+        """Whether a pointer that a person lets lead to a generation is held there: a set's own one is where it is moved
+        back; moved to the newest, it goes on with the syncs."""
+        return name in self.configuration.sets and generation.name != self.generations.all(generation.set)[-1].name
+
     def fetch(self, source: Source, wanted: t.Sequence[Wanted], show: Show) -> None:
         """Bring files of one source into the store."""
         self.store.unsettled()

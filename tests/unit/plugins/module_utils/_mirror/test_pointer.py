@@ -62,6 +62,38 @@ def test_a_frozen_name_does_not_move(tmp_path: pathlib.Path) -> None:
     assert "ga" not in root.pointers.all() and not (tmp_path / "ga.target.txt").exists()
 
 
+def test_a_frozen_name_moves_again_when_it_is_unfrozen(tmp_path: pathlib.Path) -> None:
+    root = Root(tmp_path)
+    one, two, _three_ = _three(root)
+    root.pointers.freeze("ga", one)
+    assert root.pointers.unfreeze("ga") and not root.pointers.unfreeze("ga")
+    assert root.pointers.freeze("ga", one) and root.pointers.all()["ga"].frozen
+    root.pointers.unfreeze("ga")
+    assert root.pointers.publish("ga", two)
+    with pytest.raises(Failure, match="moves"):
+        root.pointers.freeze("ga", one)
+    root.pointers.publish("set", one)
+    with pytest.raises(Failure, match="moves"):
+        root.pointers.freeze("set", one)
+    with pytest.raises(Failure, match="no pointer"):
+        root.pointers.unfreeze("gb")
+
+
+def test_a_dry_move_answers_and_refuses_like_a_real_one_and_changes_nothing(tmp_path: pathlib.Path) -> None:
+    root = Root(tmp_path)
+    one, two, _three_ = _three(root)
+    root.pointers.publish("set", one)
+    root.pointers.publish("set", two)
+    root.pointers.freeze("ga", one)
+    before = root.pointers.all()
+    assert root.pointers.publish("set", one, dry=True) and not root.pointers.publish("set", two, dry=True)
+    assert root.pointers.roll_back("set", dry=True) == one
+    assert root.pointers.freeze("gb", one, dry=True) and root.pointers.unfreeze("ga", dry=True)
+    with pytest.raises(Failure, match="frozen"):
+        root.pointers.publish("ga", two, dry=True)
+    assert root.pointers.all() == before
+
+
 def test_names_that_are_something_else_are_refused(tmp_path: pathlib.Path) -> None:
     root = Root(tmp_path)
     one = _three(root)[0]

@@ -144,7 +144,7 @@ class Life(RuleBasedStateMachine):
         generation = data.draw(st.sampled_from(sorted(self.contents)))
         known = self.root.pointers.all()
         movable = name not in self.frozen or self.frozen[name] == generation
-        if freeze and name != "set" and movable and (name in self.frozen or name not in known):
+        if freeze and name != "set" and movable and (name not in known or known[name].generation == generation):
             self.root.pointers.freeze(name, generation)
             self.frozen[name] = generation
         elif not freeze and movable:
@@ -152,6 +152,13 @@ class Life(RuleBasedStateMachine):
         else:
             with pytest.raises(Failure):
                 (self.root.pointers.freeze if freeze else self.root.pointers.publish)(name, generation)
+
+    @precondition(lambda self: self.frozen)
+    @rule(data=st.data())
+    def unfreeze(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.frozen)))
+        assert self.root.pointers.unfreeze(name)
+        del self.frozen[name]
 
     @precondition(lambda self: "set" in self.root.pointers.all())
     @rule()
