@@ -10,6 +10,7 @@ mirror all the time and must never see anything but one whole state or another.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -208,11 +209,12 @@ def full_disk(site: Site) -> None:
     told = site.run("sync", good=1, config=config)["sets"]["set"]["error"]
     assert "are needed" in told, told
     assert not [path for path in (root / "store/sha256").glob("*/*") if path.stat().st_size > 200_000], "packages were fetched"
-    filler.unlink()
-    process = site.start("sync", config=site.configure(root, limit=1_000_000))
-    time.sleep(2.0)
-    free = os.statvfs(root)
-    filler.write_bytes(b"\0" * ((free.f_bavail - 10) * free.f_frsize))
+    with open(filler, "wb", buffering=0) as other:
+        process = site.start("sync", config=site.configure(root, limit=1_000_000))
+        time.sleep(2.0)
+        with contextlib.suppress(OSError):
+            while True:
+                other.write(b"\0" * 65536)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "No space left" in output + errors and "Traceback" not in errors, (process.returncode, output, errors)
     assert not (root / "set").exists()
