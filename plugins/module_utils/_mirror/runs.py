@@ -60,11 +60,10 @@ def sync_all(mirror: Mirror, sets: t.Sequence[Set], show: Show, say: t.Callable[
     return runs
 
 
-def as_failure(action: str, error: Exception) -> Failure:
+def as_failure(action: str, error: t.Union[Failure, OSError]) -> Failure:
     """Every error as a sentence; a full or broken disk is no bug of ours."""
     if isinstance(error, Failure):
         return error
-    assert isinstance(error, OSError)
     where = f"{error.filename}: " if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "Make room, then run it again: it goes on from here" if full else "Check the disk, and that the mirror's files belong to who runs this"

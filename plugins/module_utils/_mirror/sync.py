@@ -125,11 +125,10 @@ class Mirror:
         warnings = [f"{sha256} was damaged by an unclean restart and is fetched again" for sha256 in self.store.recover()]
         plan = self.plan(of_set, show)
         warnings += plan.warnings
-        if plan.changed:
+        if plan.last is None or plan.changed:
             space.require(self.configuration.root, plan.need, self.configuration.margin)
             generation = self._bring(plan, show)
         else:
-            assert plan.last is not None
             generation = plan.last
         pointer = self.pointers.get(of_set.name)
         if pointer is not None and pointer.held:
