@@ -19,7 +19,8 @@ _SOURCE = "srv/repository/cmd-os-1/el9/updates/x86_64"
 class Signer(t.Protocol):
     """Something that signs with the repository host's gpg; see repository_set_faults/archive.py."""
 
-    def detach_sign(self, path: str, fingerprint: str) -> None: ...
+    def detach_sign(self, path: str, fingerprint: str) -> None:
+        """Write the detached signature beside path."""
 
 
 class RpmRepositories:

@@ -52,8 +52,6 @@ def stanzas(file: File) -> t.List[t.List[t.Tuple[str, str]]]:
     return found
 
 
-
-
 def mostly(harmless: st.SearchStrategy[t.Any], wild: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
     """Mostly harmless, so that many sets are accepted and get as far as apt; sometimes anything at all."""
     return st.integers(0, 19).flatmap(lambda die: wild if die == 0 else harmless)

@@ -40,9 +40,11 @@ class Host:
         self.lives: t.Optional[int] = None
         self.fails = False
 
-    def require_set(self) -> None: ...
+    def require_set(self) -> None:
+        """The set is always there."""
 
-    def refresh(self, required: bool) -> None: ...
+    def refresh(self, required: bool) -> None:
+        """The indices are always fresh."""
 
     def mend(self, broken: t.Collection[str]) -> bool:
         assert not broken
