@@ -16,8 +16,8 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.display import Display
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Busy, Mirror, Plan

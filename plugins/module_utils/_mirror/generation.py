@@ -67,6 +67,15 @@ class News(t.NamedTuple):
     snapshot: Snapshot
 
 
+class Brought(t.NamedTuple):
+    """A source as another mirror laid it out. part: its tree is not used; moments: unix time of each document."""
+
+    part: Part
+    manifest: Manifest
+    documents: t.Sequence[Document]
+    moments: t.Mapping[str, int]
+
+
 class Generations:
     """The generations of one mirror root."""
 
@@ -111,7 +120,7 @@ class Generations:
 
     def manifest(self, name: str, source: str) -> Manifest:
         """What a generation holds of a source."""
-        return manifests.load(self._manifest_file(name, source))
+        return manifests.load(self.manifest_file(name, source))
 
     def build(self, of_set: str, sources: t.Mapping[str, t.Optional[News]], last: t.Optional[Generation]) -> Generation:
         """Make a generation: what is new of each source, or for None what the last generation holds. Every file must
@@ -126,12 +135,37 @@ class Generations:
                 parts[source] = self._add(staging, source, news, last, created)
             elif last is not None:
                 parts[source] = self._repeat(staging, source, last)
-        generation = Generation(name, of_set, created, parts)
-        data = {"set": of_set, "created": created, "sources": {source: part._asdict() for source, part in parts.items()}}
+        return self._finish(staging, Generation(name, of_set, created, parts))
+
+    def adopt(self, generation: Generation, sources: t.Mapping[str, Brought], check: t.Callable[[str, str, Manifest], None]) -> Generation:
+        """Lay out a generation of another mirror with the same name and bytes. Every file but the documents must be in
+        the store. check: called with source, directory and manifest once its metadata is there; what it raises ends it."""
+        self.clear_staging()
+        known = self.all(generation.set)
+        staging = os.path.join(self.directory, _STAGING + generation.name)
+        make_directory(os.path.join(staging, _ABOUT))
+        parts = {}
+        for source, (part, manifest, documents, moments) in sources.items():
+            top = os.path.join(staging, source)
+            if _write_documents(source, top, documents, "", generation.created) != manifest.documents:
+                raise Failure(f"take over {generation.name}", f"the metadata of {source} is not what its manifest says", "Nothing was published")
+            for path, moment in moments.items():
+                os.utime(os.path.join(top, path), (moment, moment))
+            self._link_metadata(staging, source, manifest)
+            check(source, top, manifest)
+            before = known[-1].sources.get(source) if known else None
+            tree = self.tree.place(source, [entry.wanted for entry in manifest.entries], before.tree if before else None)
+            self._reach(staging, source, manifest, tree)
+            parts[source] = part._replace(tree=tree)
+        return self._finish(staging, generation._replace(sources=parts))
+
+    def _finish(self, staging: str, generation: Generation) -> Generation:
+        """Say what a laid out generation is, bring it to disk and give it its name."""
+        data = {"set": generation.set, "created": generation.created, "sources": {source: part._asdict() for source, part in generation.sources.items()}}
         with open(os.path.join(staging, _ABOUT, "generation.json"), "w", encoding="utf-8") as file:
             json.dump(data, file, indent=1, sort_keys=True)
         sync_file_system(staging)
-        os.rename(staging, self.path(name))
+        os.rename(staging, self.path(generation.name))
         sync_directory(self.directory)
         return generation
 
@@ -142,7 +176,7 @@ class Generations:
     def damaged_documents(self, name: str, source: str) -> t.List[Wanted]:
         """The metadata of a generation that is not what it was when it was made; every byte is read."""
         bad = []
-        for document in manifests.load(self._manifest_file(name, source), entries=False).documents:
+        for document in manifests.load(self.manifest_file(name, source), entries=False).documents:
             try:
                 with open(os.path.join(self.path(name), source, document.path), "rb") as file:
                     content = file.read()
@@ -164,7 +198,8 @@ class Generations:
             if entry.startswith(_STAGING):
                 shutil.rmtree(os.path.join(self.directory, entry))
 
-    def _manifest_file(self, name: str, source: str) -> str:
+    def manifest_file(self, name: str, source: str) -> str:
+        """Where it is written down what a generation holds of a source."""
         return os.path.join(self.path(name), _ABOUT, source)
 
     def _fresh_name(self, of_set: str) -> t.Tuple[int, str]:
@@ -185,23 +220,31 @@ class Generations:
         top = os.path.join(staging, source)
         old = os.path.join(self.path(last.name), source) if last else ""
         documents = _write_documents(source, top, snapshot.documents, old, created)
-        large = list(dict.fromkeys(snapshot.large))
+        manifest = Manifest(documents, list(dict.fromkeys(snapshot.large)), earlier, entries)
+        self._link_metadata(staging, source, manifest)
+        self._reach(staging, source, manifest, tree)
+        size = sum(file.size for file in documents) + sum({file.sha256: file.size for file in manifest.in_store()}.values())
+        return Part(news.format, news.url, news.selection, snapshot.identity, snapshot.dated, tree, len(entries), size)
+
+    def _link_metadata(self, staging: str, source: str, manifest: Manifest) -> None:
+        """Link the large metadata into the store."""
         below = f"{SNAPSHOTS}/{os.path.basename(staging)}/{source}"
+        for file in [*manifest.large, *manifest.earlier]:
+            _link(source, os.path.join(staging, source), file.path, link_to_store(below, file.path, file.sha256))
+
+    def _reach(self, staging: str, source: str, manifest: Manifest, tree: str) -> None:
+        """Link the packages into their tree, make sure a reader gets every file, and write down what there is."""
+        top, below = os.path.join(staging, source), f"{SNAPSHOTS}/{os.path.basename(staging)}/{source}"
         metadata = {""}
-        for file in [*large, *earlier]:
-            _link(source, top, file.path, link_to_store(below, file.path, file.sha256))
-        for file in [*documents, *large, *earlier]:
+        for file in [*manifest.documents, *manifest.large, *manifest.earlier]:
             metadata.update(_parents(file.path))
-        for path in _grafts((entry.wanted.path for entry in entries), metadata):
+        for path in _grafts((entry.wanted.path for entry in manifest.entries), metadata):
             target = f"{'../' * f'{below}/{path}'.count('/')}{self.tree.directory(source, tree)}/{path}"
             _link(source, top, path, target)
-        manifest = Manifest(documents, large, earlier, entries)
         holes = _unreachable(top, manifest)
         if holes:
             raise Failure(f"make a snapshot of {source}", f"{len(holes)} files are missing, the first is {holes[0].path}", "Sync again; nothing was published")
         manifests.write(os.path.join(staging, _ABOUT, source), manifest)
-        size = sum(file.size for file in documents) + sum({file.sha256: file.size for file in manifest.in_store()}.values())
-        return Part(news.format, news.url, news.selection, snapshot.identity, snapshot.dated, tree, len(entries), size)
 
     def _repeat(self, staging: str, source: str, last: Generation) -> Part:
         """Lay out a source as the last generation has it. Links are relative and of equal depth: they stay true."""
@@ -217,7 +260,7 @@ class Generations:
     def _still_wanted(self, source: str, snapshot: Snapshot, last: Generation) -> t.List[Wanted]:
         """Indices named by their hash that a reader of the last generation may still ask for after the switch."""
         new = {file.path for file in snapshot.large} | {document.path for document in snapshot.documents}
-        held = manifests.load(self._manifest_file(last.name, source), entries=False)
+        held = manifests.load(self.manifest_file(last.name, source), entries=False)
         return [file for file in held.large if _NAMED_BY_HASH.search(file.path) and file.path not in new and self._store.has(file.sha256, file.size)]
 
 

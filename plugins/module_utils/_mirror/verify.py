@@ -19,7 +19,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstrea
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Held
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Show, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
@@ -139,14 +139,8 @@ def _structure(mirror: Mirror, part: _Held, manifest: Manifest, damaged: t.Colle
 
 def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Manifest, where: str) -> t.Iterator[Finding]:
     """Read a generation as if it were an upstream and compare. Its dates are its own matter: it is meant to be old."""
-    here = source._replace(urls=(f"file://{mirror.generations.path(generation.name)}/{source.name}",), freshness="warn", proxy=None)
     try:
-        with Transport(here, connections=1, retries=0) as transport:
-            def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
-                return {file.path: mirror.store.path(file.sha256) for file in wanted}
-
-            upstream = deb_upstream if source.format == "deb" else rpm_upstream
-            snapshot = upstream.read(here, transport.get, take, None, int(time.time()))
+        snapshot = read_again(mirror, source, f"{mirror.generations.path(generation.name)}/{source.name}")
     except Failure as failure:
         yield Finding(where, str(failure), False)
         return
@@ -157,3 +151,15 @@ def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Ma
     written = {entry.wanted for entry in manifest.entries}
     for file in sorted(signed ^ written):
         yield Finding(f"{where}/{file.path}", "the signed index and what we wrote down about this snapshot differ", False)
+
+
+def read_again(mirror: Mirror, source: Source, top: str) -> t.Optional[Snapshot]:
+    """Read a source from a directory on disk, its large metadata from the store, as if that were the upstream: signatures
+    and every index are checked. How old it is does not matter."""
+    here = source._replace(urls=(f"file://{top}",), freshness="warn", proxy=None)
+    with Transport(here, connections=1, retries=0) as transport:
+        def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
+            return {file.path: mirror.store.path(file.sha256) for file in wanted}
+
+        upstream = deb_upstream if source.format == "deb" else rpm_upstream
+        return upstream.read(here, transport.get, take, None, int(time.time()))

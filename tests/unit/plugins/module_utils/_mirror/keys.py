@@ -19,7 +19,7 @@ class Keys:
     """A GnuPG home. at: the date gpg is made to believe in, 20200101T000000."""
 
     def __init__(self, home: str) -> None:
-        self._home = home
+        self.home = home
 
     def make(self, name: str, algorithm: str = "ed25519", expires: str = "never", at: str = "") -> str:
         """Make a key; return its fingerprint."""
@@ -45,7 +45,7 @@ class Keys:
         return str(path)
 
     def _gpg(self, *arguments: str, at: str = "", stdin: bytes = b"") -> bytes:
-        command = ["gpg", "--homedir", self._home, "--batch", "--quiet", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",
+        command = ["gpg", "--homedir", self.home, "--batch", "--quiet", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",
                    "--trust-model", "always", "--no-auto-check-trustdb", *([f"--faked-system-time={at}!"] if at else []), *arguments]
         return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
 
