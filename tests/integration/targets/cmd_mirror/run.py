@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import traceback
 import typing as t
 from pathlib import Path
@@ -94,7 +93,7 @@ def point_at(pointer: str, key: t.Optional[str] = None) -> None:
         f"Types: deb\nURIs: {URL}/mirror/{pointer}/{name}\nSuites: {suites}\nComponents: main\nSigned-By: /etc/apt/keyrings/mirror.asc\n"
         for name, suites in stanzas))
     (dnf / "etc/yum.repos.d/mirror.repo").write_text("".join(
-        f"[{name}]\nname={name}\nbaseurl={URL}/mirror/{pointer}/{name}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/mirror\nmetadata_expire=1\n"
+        f"[{name}]\nname={name}\nbaseurl={URL}/mirror/{pointer}/{name}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/mirror\n"
         for name in RPM))
 
 
@@ -106,9 +105,8 @@ def apt_versions(package: str) -> t.Set[str]:
 
 
 def dnf_versions(package: str) -> t.Set[str]:
-    """The versions dnf1 may install."""
-    time.sleep(1.1)  # past metadata_expire
-    return set(run("dnf1", "dnf", "-q", "-y", "--releasever=9", "repoquery", "--qf", "%{version}", package).split())
+    """The versions dnf1 may install, by metadata asked for anew: it counts the age of its cache in whole seconds."""
+    return set(run("dnf1", "dnf", "-q", "-y", "--refresh", "--releasever=9", "repoquery", "--qf", "%{version}", package).split())
 
 
 def first_sync() -> None:
