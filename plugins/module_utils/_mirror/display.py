@@ -70,8 +70,8 @@ class Display:
         width = shutil.get_terminal_size().columns
         cells = max(0, min(30, width - len(text) - 4))
         full = int(cells * min(share, 1.0))
-        bar = f"[{'#' * full}{'.' * (cells - full)}] " if cells >= 5 else ""
-        sys.stderr.write(f"\r\x1b[K{(bar + text)[:width - 1]}")
+        drawn = f"[{'#' * full}{'.' * (cells - full)}] " if cells >= 5 else ""
+        sys.stderr.write(f"\r\x1b[K{(drawn + text)[:width - 1]}")
         sys.stderr.flush()
         self._drawn = True
 
