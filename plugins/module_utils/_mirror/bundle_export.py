@@ -234,6 +234,8 @@ def _complete(export: Export, path: str, key: Key, stop: threading.Event) -> boo
 
 def _check(key: Key) -> None:
     """Better before the first byte than after the last."""
+    if not key.fingerprints:
+        raise Failure("sign the bundle", "no key is named", "Name the fingerprint of a key in the GnuPG home")  # gpg would take any
     with signing.open_home(key.home) as keyring:
         keyring.check(key.fingerprints)
 

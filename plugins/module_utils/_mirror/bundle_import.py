@@ -18,10 +18,11 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle as bundles
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, space, trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import space, trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import MANIFEST, Bundle, path_of
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_medium import Chunks, Medium, checked, open_medium
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Change
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Brought, Generation
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Source, Wanted, inside
@@ -36,19 +37,22 @@ Seen = t.Callable[[int, int], None]  # bytes done, bytes in all
 
 
 class Import(t.NamedTuple):
-    """What an import did, or would do. size: bytes the bundle carries; published: what the set's pointer leads to."""
+    """What an import did, or would do. before, published: what the set's pointer led to, and leads to now; size: bytes
+    the bundle carries; changes: packages of the bundle's snapshot against what was published before."""
 
     changed: bool
     bundle: Bundle
     signers: t.Tuple[str, ...]
+    before: t.Optional[str]
     published: t.Optional[str]
     size: int
+    changes: t.List[Change]
     warnings: t.List[str]
 
 
 def take(mirror: Mirror, path: str, keyring: str, seen: Seen, dry: bool = False) -> Import:
     """Import a bundle; the mirror is locked. keyring: binary keyring of those who may sign bundles. dry: look at the
-    signed document only."""
+    signed document and at what is there, not at every byte."""
     action = f"import bundle {path}"
     with open_medium(path) as medium:
         document, signature = medium.head()
@@ -57,15 +61,45 @@ def take(mirror: Mirror, path: str, keyring: str, seen: Seen, dry: bool = False)
         sources = _sources(mirror, bundle, action)
         size = sum(bundle.contents().values())
         known = _known(mirror, bundle, action)
+        now = mirror.pointers.get(bundle.set)
+        before = now.generation if now else None
         if dry:
-            pointer = mirror.pointers.get(bundle.set)
-            return Import(not known or _lags(mirror, bundle), bundle, signers, pointer.generation if pointer else None, size, [])
+            moves = _lags(mirror, bundle)
+            found = _here(mirror, bundle) if known else _manifests(bundle, medium, action)
+            _require_base(mirror, bundle, found, action)
+            changes = _changes(mirror, bundle, found, before)
+            return Import(not known or moves, bundle, signers, before, bundle.generation if moves else before, size, changes, [])
         if not known:
             _bring(mirror, bundle, medium, sources, seen, action)
-    published, warnings = _publish(mirror, bundle)
+    moved, warnings = _publish(mirror, bundle)
     mirror.store.settle()
-    pointer = mirror.pointers.get(bundle.set)
-    return Import(not known or published, bundle, signers, pointer.generation if pointer else None, size, warnings)
+    now = mirror.pointers.get(bundle.set)
+    changes = _changes(mirror, bundle, _here(mirror, bundle), before)
+    return Import(not known or moved, bundle, signers, before, now.generation if now else None, size, changes, warnings)
+
+
+def _here(mirror: Mirror, bundle: Bundle) -> t.Dict[str, Manifest]:
+    """What the bundle's snapshot holds, once it is here."""
+    return {name: mirror.generations.manifest(bundle.generation, name) for name in bundle.sources}
+
+
+def _manifests(bundle: Bundle, medium: Medium, action: str) -> t.Dict[str, Manifest]:
+    """What the bundle's snapshot holds, from the bundle."""
+    needed = {carried.manifest for carried in bundle.sources.values()}
+    found = {sha256: _manifest(b"".join(checked(chunks, sha256, action, path_of(sha256), _DAMAGED)))
+             for sha256, chunks in medium.contents(bundle.contents()) if sha256 in needed}
+    return {name: found[carried.manifest] for name, carried in bundle.sources.items()}
+
+
+def _changes(mirror: Mirror, bundle: Bundle, after: t.Mapping[str, Manifest], before: t.Optional[str]) -> t.List[Change]:
+    if before == bundle.generation:
+        return []
+    old = mirror.generations.load(before).sources if before else {}
+    changes = []
+    for name in sorted({*old, *after}):
+        was = mirror.generations.manifest(before, name).entries if before and name in old else []
+        changes += difference.of_entries(name, was, after[name].entries if name in after else []).changes
+    return changes
 
 
 def _sources(mirror: Mirror, bundle: Bundle, action: str) -> t.Dict[str, Source]:
@@ -117,7 +151,7 @@ def _bring(mirror: Mirror, bundle: Bundle, medium: Medium, sources: t.Mapping[st
         done += bundle.size_of(sha256)
         seen(done, total)
     brought = {name: _source(bundle, name, metadata, action) for name in bundle.sources}
-    _require_base(mirror, bundle, brought, action)
+    _require_base(mirror, bundle, {name: one.manifest for name, one in brought.items()}, action)
 
     def check(source: str, top: str, manifest: Manifest) -> None:
         _vouched(mirror, sources[source], top, manifest, bundle, action)
@@ -135,10 +169,7 @@ def _stoppable(mirror: Mirror, chunks: Chunks, action: str) -> Chunks:
 def _source(bundle: Bundle, name: str, metadata: t.Mapping[str, bytes], action: str) -> Brought:
     """One source of the bundle, its every path checked."""
     carried = bundle.sources[name]
-    with tempfile.NamedTemporaryFile(prefix="egi-bundle-") as file:
-        file.write(metadata[carried.manifest])
-        file.flush()
-        manifest = manifests.load(file.name)
+    manifest = _manifest(metadata[carried.manifest])
     for wanted in (*manifest.documents, *manifest.in_store()):
         inside(wanted.path)
     if any(wanted.sha256 not in metadata for wanted in manifest.documents) or set(carried.moments) != {wanted.path for wanted in manifest.documents}:
@@ -147,9 +178,17 @@ def _source(bundle: Bundle, name: str, metadata: t.Mapping[str, bytes], action: 
     return Brought(carried.part, manifest, documents, carried.moments)
 
 
-def _require_base(mirror: Mirror, bundle: Bundle, brought: t.Mapping[str, Brought], action: str) -> None:
+def _manifest(content: bytes) -> Manifest:
+    with tempfile.NamedTemporaryFile(prefix="egi-bundle-") as file:
+        file.write(content)
+        file.flush()
+        return manifests.load(file.name)
+
+
+def _require_base(mirror: Mirror, bundle: Bundle, found: t.Mapping[str, Manifest], action: str) -> None:
     """A delta leaves out what the site has: it must be here."""
-    lacking = [file for one in brought.values() for file in one.manifest.in_store() if not mirror.store.has(file.sha256, file.size)]
+    lacking = [file for manifest in found.values() for file in manifest.in_store()
+               if file.sha256 not in bundle.files and not mirror.store.has(file.sha256, file.size)]
     if not lacking:
         return
     base = f"it builds on {', '.join(bundle.base)}, and" if bundle.base else "it is incomplete:"

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
-import time
 import typing as t
 
 import pytest
@@ -23,10 +20,9 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle as b
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import console
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.bundle_sites import FINGERPRINTS, Answer, Sites
 
 pytestmark = pytest.mark.skipif(keys.MISSING, reason="gpg and gpgv are not installed")
-FINGERPRINTS: t.Dict[str, str] = {}
-Answer = t.Dict[str, t.Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,98 +30,6 @@ def key() -> t.Iterator[keys.Keys]:
     with keys.throw_away() as made:
         FINGERPRINTS.update({name: made.make(name) for name in ("upstream", "exporter", "stranger")})
         yield made
-
-
-class Sites:
-    """An upstream, a mirror of it, and an isolated site; medium: where bundles are carried."""
-
-    def __init__(self, work: pathlib.Path, key: keys.Keys, printed: t.Callable[[], t.Tuple[str, str]]) -> None:
-        self.work, self.key, self._printed = work, key, printed
-        self._date = int(time.time()) - 5000
-        self.medium, self.tar = work / "medium", work / "bundle.tar"
-        self.trusted = key.keyring(work / "bundles.gpg", FINGERPRINTS["exporter"])
-        self.deb = {"name": "deb", "format": "deb", "urls": [f"file://{work}/upstream"], "keyring": key.keyring(work / "keys.gpg", FINGERPRINTS["upstream"]),
-                    "suites": ["suite"], "architectures": ["amd64"]}
-        self.rpm = {"name": "rpm", "format": "rpm", "urls": [f"file://{work}/upstream/rpm"], "keyring": self.deb["keyring"]}
-        self.sources = [self.deb, self.rpm]
-
-    def root(self, name: str) -> pathlib.Path:
-        return self.work / name
-
-    def publish(self, **packages: bytes) -> str:
-        """Put packages upstream, as deb and rpm, and sync; return the snapshot."""
-        self._date += 1
-        indices = archives.packed("main/binary-amd64/Packages", "\n".join(archives.stanza(name, content) for name, content in packages.items()).encode())
-        files = {path[1:]: data for path, data in archives.served("dists/suite", indices).items()}
-        files.update({f"pool/main/{name[0]}/{name}/{name}_1.0-1_all.deb": content for name, content in packages.items()})
-        files["dists/suite/InRelease"] = self.key.clearsign(archives.release("suite", indices, date=self._date), FINGERPRINTS["upstream"])
-        primary = archives.primary(*(archives.rpm_package(name, content) for name, content in packages.items()))
-        packed = archives.packed("", primary, (".gz",))[".gz"]
-        where = f"repodata/{archives.digest(packed)}-primary.xml.gz"
-        repomd = archives.repomd({"primary": (where, packed, len(primary))}, revision=str(self._date))
-        files.update({f"rpm/Packages/{name}-1.0-1.noarch.rpm": content for name, content in packages.items()})
-        files.update({f"rpm/{where}": packed, "rpm/repodata/repomd.xml": repomd})
-        files["rpm/repodata/repomd.xml.asc"] = self.key.detach(repomd, FINGERPRINTS["upstream"])
-        shutil.rmtree(self.work / "upstream", ignore_errors=True)
-        for path, data in files.items():
-            (self.work / "upstream" / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.work / "upstream" / path).write_bytes(data)
-        return str(self.run("mirror", "sync")["sets"]["set"]["snapshot"])
-
-    def run(self, site: str, *arguments: str, good: int = 0) -> t.Any:
-        """Run the program on a site; return its result, or what it says on standard error."""
-        configuration = self.work / f"{site}.json"
-        configuration.write_text(json.dumps({"root": str(self.root(site)), "margin": 0, "retries": 0, "sets": {"set": {"sources": self.sources}}}))
-        code = console.main(["--config", str(configuration), "--json", *arguments])
-        output, errors = self._printed()
-        assert code == good, output + errors
-        return json.loads(output) if output else errors
-
-    def export(self, *arguments: str, signer: str = "exporter", good: int = 0) -> t.Any:
-        target = arguments if {"--to", "--tar"} & set(arguments) else ("--to", str(self.medium), *arguments)
-        return self.run("mirror", "bundle", "export", "set", *target, "--key-home", self.key.home, "--key", FINGERPRINTS[signer], good=good)
-
-    def bring(self, path: t.Optional[pathlib.Path] = None, good: int = 0) -> t.Any:
-        return self.run("isolated", "bundle", "import", str(path or self.medium), "--keyring", self.trusted, good=good)
-
-    def refused(self, why: str, path: t.Optional[pathlib.Path] = None) -> None:
-        """An import fails with this reason, the site shows what it showed, and nothing is written beside it."""
-        before, beside = self.shown(), sorted(os.listdir(self.work))
-        message = self.bring(path, good=1)
-        assert why in message and "Traceback" not in message, message
-        assert self.shown() == before
-        assert sorted({*beside, "isolated", "isolated.json"}) == sorted({*os.listdir(self.work), "isolated", "isolated.json"})
-
-    def shown(self) -> t.Tuple[t.List[str], t.Optional[str]]:
-        """Snapshots of the isolated site, and where its pointer leads."""
-        root = self.root("isolated")
-        names = sorted(os.listdir(root / "snapshots")) if root.exists() else []
-        return [name for name in names if not name.startswith(".")], os.readlink(root / "set") if (root / "set").is_symlink() else None
-
-    def seen(self, site: str) -> t.Dict[str, t.Tuple[bytes, int]]:
-        """Every file a reader of the set gets, and its Last-Modified."""
-        top = self.root(site) / "set"
-        paths = [pathlib.Path(folder) / name for folder, _folders, names in os.walk(top, followlinks=True) if ".cmd-mirror" not in folder for name in names]
-        assert paths
-        return {str(path.relative_to(top)): (path.read_bytes(), 0 if path.is_symlink() or "/pool/" in str(path) or "/Packages/" in str(path)
-                                             else int(path.stat().st_mtime)) for path in paths}
-
-    def resign(self, change: t.Callable[[Answer], None]) -> None:
-        """Change the signed document, and sign it again with the right key: what a hostile exporter could do."""
-        document = json.loads((self.medium / "bundle.json").read_bytes())
-        change(document)
-        data = json.dumps(document).encode()
-        (self.medium / "bundle.json").write_bytes(data)
-        (self.medium / "bundle.json.asc").write_bytes(self.key.detach(data, FINGERPRINTS["exporter"]))
-
-    def replace(self, old: str, content: bytes) -> str:
-        """Put another file into the bundle instead of one."""
-        new = archives.digest(content)
-        (self.medium / bundles.path_of(old)).unlink()
-        target = self.medium / bundles.path_of(new)
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(content)
-        return new
 
 
 @pytest.fixture
@@ -172,10 +76,8 @@ def test_a_tar_stream_is_the_same_bundle(sites: Sites) -> None:
         assert archive.getnames()[:2] == ["bundle.json", "bundle.json.asc"]
     sites.bring(sites.tar)
     assert sites.seen("isolated") == sites.seen("mirror")
-    start = "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from ansible_collections.egi.cmd.plugins.module_utils._mirror.console import main; main()"
-    command = ["--config", str(sites.work / "mirror.json"), "bundle", "export", "set", "--tar", "-", "--key-home", sites.key.home,
-               "--key", FINGERPRINTS["exporter"]]
-    streamed = subprocess.run([sys.executable, "-c", start, ":".join(sys.path), *command], stdout=subprocess.PIPE, check=True)
+    command = sites.program("mirror", "export", "set", "--tar", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
+    streamed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     (sites.work / "streamed.tar").write_bytes(streamed.stdout)
     assert not sites.bring(sites.work / "streamed.tar")["changed"]
 
@@ -200,6 +102,19 @@ def test_export_and_import_go_on_where_they_stopped(sites: Sites) -> None:
     files[-1].write_bytes(damaged)
     assert sites.bring()["published"] == name
     assert all(path.stat().st_ino == inode for path, inode in stamps.items())
+
+
+def test_a_killed_import_goes_on(sites: Sites) -> None:
+    name = sites.publish(alpha=os.urandom(3 << 20), beta=os.urandom(3 << 20))
+    sites.export("--tar", str(sites.tar))
+    sites.run("isolated", "status")
+    stream = sites.tar.read_bytes()
+    with subprocess.Popen(sites.program("isolated", "import", "-", "--keyring", sites.trusted), stdin=subprocess.PIPE) as importing:
+        t.cast(t.IO[bytes], importing.stdin).write(stream[:len(stream) * 2 // 3])
+        importing.kill()
+    assert sites.shown() == ([], None)
+    assert sites.bring(sites.tar)["published"] == name
+    assert sites.seen("isolated") == sites.seen("mirror")
 
 
 def test_a_killed_publication_is_made_up_for(sites: Sites) -> None:
