@@ -23,7 +23,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import MANIFEST, Bundle, path_of
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_medium import Chunks, Medium, checked, open_medium
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Change
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Brought, Generation
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import NAMED_BY_HASH, Brought, Generation
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Source, Wanted, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import sha256_of
@@ -206,6 +206,8 @@ def _vouched(mirror: Mirror, source: Source, top: str, manifest: Manifest, bundl
     documents = {document.path: document.content for document in snapshot.documents}
     unsigned = sorted(file.path for file in signed ^ written)
     unsigned += [wanted.path for wanted in manifest.documents if wanted.path not in documents]
+    # What only readers of an earlier snapshot ask for is signed by that one: no reader of this one takes it for anything.
+    unsigned += [wanted.path for wanted in manifest.earlier if not NAMED_BY_HASH.search(wanted.path)]
     if unsigned:
         raise Failure(action, f"what {source.name} signed and what the bundle holds differ in {len(unsigned)} files, the first is {unsigned[0]}", _REFUSED)
 

@@ -32,7 +32,7 @@ SNAPSHOTS = "snapshots"
 _ABOUT = ".cmd-mirror"
 _STAGING = ".new-"
 # What a reader asks for by the hash in its name may still be asked for after a switch (apt by-hash, rpm repodata).
-_NAMED_BY_HASH = re.compile(r"(^|/)by-hash/|(^|/)[0-9a-f]{32,128}-[^/]+$")
+NAMED_BY_HASH = re.compile(r"(^|/)by-hash/|(^|/)[0-9a-f]{32,128}-[^/]+$")
 
 
 class Part(t.NamedTuple):
@@ -261,7 +261,7 @@ class Generations:
         """Indices named by their hash that a reader of the last generation may still ask for after the switch."""
         new = {file.path for file in snapshot.large} | {document.path for document in snapshot.documents}
         held = manifests.load(self.manifest_file(last.name, source), entries=False)
-        return [file for file in held.large if _NAMED_BY_HASH.search(file.path) and file.path not in new and self._store.has(file.sha256, file.size)]
+        return [file for file in held.large if NAMED_BY_HASH.search(file.path) and file.path not in new and self._store.has(file.sha256, file.size)]
 
 
 def _each_once(entries: t.Sequence[Entry]) -> t.List[Entry]:

@@ -211,6 +211,8 @@ def test_the_right_key_does_not_make_a_path_right(sites: Sites) -> None:
     sites.refused("what deb signed and what the bundle holds differ")
     hostile("rpm", lambda text: text.replace(archives.digest(b"one"), archives.digest(b"two")))
     sites.refused("what rpm signed and what the bundle holds differ")
+    hostile("deb", lambda text: text.replace("earlier 0\n", f"earlier 1\nnews.html\n3\n{archives.digest(b'one')}\n"))
+    sites.refused("the first is news.html")
     hostile("deb", lambda text: text[:-20])
     sites.refused("Failed to read")
 
