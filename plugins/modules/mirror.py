@@ -48,8 +48,6 @@ options:
 seealso:
   - module: egi.cmd.mirror_info
   - module: egi.cmd.snapshot
-  - plugin: egi.cmd.mirror
-    plugin_type: role
 """
 
 EXAMPLES = r"""
@@ -120,7 +118,9 @@ sets:
       warnings: []
 """
 
+import contextlib
 import os
+import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -182,11 +182,14 @@ def _diff(name: str, plan: Plan) -> Result:
             "before": before, "after": after}
 
 
-def _room(module: AnsibleModule, told: Configuration) -> Configuration:
+@contextlib.contextmanager
+def _room(module: AnsibleModule, told: Configuration) -> t.Iterator[Configuration]:
     """The configuration to work with: a check on a host that has no mirror yet does not begin one."""
     if module.check_mode and not os.path.isdir(told.root):
-        return told._replace(root=os.path.join(module.tmpdir, "mirror"))
-    return told
+        with tempfile.TemporaryDirectory(prefix="egi-mirror-") as place:
+            yield told._replace(root=place)
+    else:
+        yield told
 
 
 def main() -> None:
@@ -202,9 +205,8 @@ def main() -> None:
         told = configurations.load(module.params["config"])
         sets = runs.chosen(told, module.params["sets"], module.params["config"])
         display = Display(False, module.log)
-        with as_owner(told.root):
-            mirror = Mirror(_room(module, told))
-            plans, results = (_plans if module.check_mode else _synced)(mirror, sets, display)
+        with as_owner(told.root), _room(module, told) as room:
+            plans, results = (_plans if module.check_mode else _synced)(Mirror(room), sets, display)
     answer: Result = {"changed": any(result.get("changed") for result in results.values()), "sets": results}
     if module._diff:  # pylint: disable=protected-access
         answer["diff"] = [_diff(name, plan) for name, plan in plans.items() if plan.changed]
