@@ -67,14 +67,20 @@ def module(site: str, *flags: str, good: bool = True, **arguments: t.Any) -> Ans
 
 def publish(stage: str) -> str:
     """Publish a stage of the standard site, and let the mirror take it over; return the snapshot."""
-    done = subprocess.run(["/usr/bin/python3", "-m", "lab.site", "--stage", stage, "--no-hosts"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    publish_site(stage)
     return str(mirror("online", "sync")["sets"]["standard"]["snapshot"])
 
 
+def publish_site(stage: str) -> None:
+    """Publish a stage of the standard site."""
+    done = subprocess.run(["/usr/bin/python3", "-m", "lab.site", "--stage", stage, "--no-hosts"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def prepare() -> Answer:
-    """Install cmd-mirror, configure both sites, and let apt1 and dnf1 use nothing but the isolated one."""
+    """Install cmd-mirror and configure both sites; return the keys that sign bundles."""
+    publish_site("proposed")
     for path in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"):
         sys.path.append(path)
     program = importlib.import_module("ansible_collections.egi.cmd.plugins.module_utils._mirror.program")
@@ -87,7 +93,8 @@ def prepare() -> Answer:
     for name in ("signing", "stranger"):
         made = ansible("egi.cmd.repository_key", home=f"/etc/cmd-mirror/{name}", user_id="Bundles <bundles@example.org>", algorithm="ed25519")
         keys[name] = made["fingerprint"]
-    run("repo", "gpg", "--homedir", keys["home"], "--batch", "--yes", "--output", TRUSTED, "--export")
+    for home, keyring in ((keys["home"], TRUSTED), (SITE_KEYS, KEYS)):
+        run("repo", "gpg", "--homedir", home, "--batch", "--yes", "--output", keyring, "--export")
     sources: t.List[Answer] = [
         {"name": "base-deb", "format": "deb", "urls": [f"{URL}/base/apt"], "keyring": KEYS, "suites": ["base"]},
         {"name": "overlay-deb", "format": "deb", "urls": [f"{URL}/cmd-os-1/apt"], "keyring": KEYS, "suites": SUITES},
@@ -129,7 +136,7 @@ def same(snapshot: str) -> None:
 
 def full_bundle(keys: Answer) -> None:
     """A whole bundle, by the module: exported, imported into an empty root, and apt and dnf install from that."""
-    snapshot = publish("release")
+    snapshot = publish("proposed")
     told = {"state": "exported", "path": f"{MEDIUM}/full", "snapshot": "standard", "key_home": keys["home"], "signing_keys": [keys["signing"]]}
     assert module("online", "--check", **told)["changed"] and not (REPO / MEDIUM[1:] / "full").exists()
     done = module("online", **told)
@@ -149,28 +156,6 @@ def full_bundle(keys: Answer) -> None:
     run("apt1", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
     run("apt1", "apt-get", "-q", "-y", "install", "cloud-client")
     run("dnf1", "dnf", "-q", "-y", "--releasever=9", "install", "cloud-client")
-
-
-def delta_bundle(keys: Answer) -> None:
-    """An update travels as a delta against the site's inventory, in a tar file, by cmd-mirror."""
-    whole = sum(path.stat().st_size for path in (REPO / MEDIUM[1:] / "full").rglob("*") if path.is_file())
-    told = {"state": "inventoried", "path": f"{MEDIUM}/inventory.json"}
-    assert module("isolated", **told)["changed"] and not module("isolated", **told)["changed"]
-    before = os.readlink(REPO / ISOLATED[1:] / "standard").rpartition("/")[2]
-    snapshot = publish("proposed")
-    done = mirror("online", "bundle", "export", "standard", "--tar", f"{MEDIUM}/delta.tar", "--inventory", f"{MEDIUM}/inventory.json", "--key-home",
-                  keys["home"], "--key", keys["signing"])
-    assert done["base"] == [before] and done["snapshot"] == snapshot, done
-    assert (REPO / MEDIUM[1:] / "delta.tar").stat().st_size < whole, done
-    done = mirror("isolated", "bundle", "import", f"{MEDIUM}/delta.tar", "--keyring", TRUSTED)
-    assert done["changed"] and done["published"] == snapshot, done
-    assert not module("isolated", state="imported", path=f"{MEDIUM}/delta.tar", keyring=TRUSTED)["changed"]
-    same(snapshot)
-    assert mirror("isolated", "verify")["findings"] == []
-    run("apt1", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
-    assert " 3.1-" in run("apt1", "apt-cache", "madison", "cloud-client")
-    time.sleep(1.1)  # past metadata_expire
-    assert "3.1" in run("dnf1", "dnf", "-q", "-y", "--releasever=9", "repoquery", "--qf", "%{version}", "cloud-client").split()
 
 
 def refusals(keys: Answer) -> None:
@@ -204,27 +189,46 @@ def refusals(keys: Answer) -> None:
     (medium / "next/more").write_text("x")
     refused("more is not of this bundle")
     (medium / "next/more").unlink()
-    whole = (medium / "delta.tar").read_bytes()
+    mirror("online", "bundle", "export", "standard", "--since", shown[0].rpartition("/")[2], "--tar", f"{MEDIUM}/since.tar", *sign)
+    whole = (medium / "since.tar").read_bytes()
     (medium / "cut.tar").write_bytes(whole[:len(whole) // 2])
     empty = json.loads((REPO / "etc/cmd-mirror/isolated.json").read_text())
     (REPO / "etc/cmd-mirror/empty.json").write_text(json.dumps({**empty, "root": "/srv/empty"}))
-    for path, why in (("cut.tar", "it was cut off"), ("delta.tar", "it builds on standard-")):
+    for path, why in (("cut.tar", "it was cut off"), ("since.tar", "it builds on standard-")):
         assert why in module("empty", good=False, state="imported", path=f"{MEDIUM}/{path}", keyring=TRUSTED)["msg"]
         assert not (REPO / "srv/empty/standard").exists()
     shutil.rmtree(medium / "next")
     mirror("online", *export, "--key-home", "/etc/cmd-mirror/stranger", "--key", keys["stranger"])
     refused("which the keyring does not have")
-    mirror("online", *export, *sign)
-    assert module("isolated", state="imported", path=f"{MEDIUM}/next", keyring=TRUSTED)["changed"]
 
 
-CASES = (full_bundle, delta_bundle, refusals)
+def delta_bundle(keys: Answer) -> None:
+    """An update travels as a delta against the site's inventory, in a tar file, by cmd-mirror."""
+    whole = sum(path.stat().st_size for path in (REPO / MEDIUM[1:] / "full").rglob("*") if path.is_file())
+    told = {"state": "inventoried", "path": f"{MEDIUM}/inventory.json"}
+    assert module("isolated", **told)["changed"] and not module("isolated", **told)["changed"]
+    before = os.readlink(REPO / ISOLATED[1:] / "standard").rpartition("/")[2]
+    snapshot = publish("broken")
+    done = mirror("online", "bundle", "export", "standard", "--tar", f"{MEDIUM}/delta.tar", "--inventory", f"{MEDIUM}/inventory.json", "--key-home",
+                  keys["home"], "--key", keys["signing"])
+    assert done["base"] == [before] and done["snapshot"] == snapshot, done
+    assert (REPO / MEDIUM[1:] / "delta.tar").stat().st_size < whole, done
+    done = mirror("isolated", "bundle", "import", f"{MEDIUM}/delta.tar", "--keyring", TRUSTED)
+    assert done["changed"] and done["published"] == snapshot, done
+    assert not module("isolated", state="imported", path=f"{MEDIUM}/delta.tar", keyring=TRUSTED)["changed"]
+    same(snapshot)
+    assert mirror("isolated", "verify")["findings"] == []
+    run("apt1", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
+    assert " 2.3-" in run("apt1", "apt-cache", "madison", "cloud-api")
+    time.sleep(1.1)  # past metadata_expire
+    assert "2.3" in run("dnf1", "dnf", "-q", "-y", "--releasever=9", "repoquery", "--qf", "%{version}", "cloud-api").split()
+
+
+CASES = (full_bundle, refusals, delta_bundle)
 
 
 def main() -> int:
-    subprocess.run(["/usr/bin/python3", "-m", "lab.site", "--stage", "release", "--no-hosts"], cwd=TOP, stdout=subprocess.DEVNULL, check=True)
     keys = prepare()
-    run("repo", "gpg", "--homedir", SITE_KEYS, "--batch", "--yes", "--output", KEYS, "--export")
     failed = 0
     for case in CASES:
         try:
