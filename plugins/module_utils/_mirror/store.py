@@ -136,7 +136,10 @@ class Store:
     def partials(self) -> t.Iterator[t.Tuple[str, int, float]]:
         """SHA-256, size and last change of every file that was begun and not finished."""
         for entry in os.scandir(self._partial):
-            found = entry.stat(follow_symlinks=False)
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # another thread finished it meanwhile
+                continue
             yield entry.name, found.st_size, found.st_mtime
 
     def drop_partial(self, name: str) -> None:
