@@ -34,17 +34,17 @@ def packages(slices: t.Iterable[bytes], what: str) -> t.Iterator[Entry]:
 
     Raises Failure for a stanza that lacks a field or has it twice, a path that leaves the archive, a text without end.
     """
-    for text in _whole_stanzas(slices, what):
+    for text in whole_stanzas(slices, what):
         yield from _quick(text) or _by_line(text, what, _package)
 
 
 def sources(slices: t.Iterable[bytes], what: str) -> t.Iterator[Entry]:
     """Entries of a Sources file, one for each file of each source package; their architecture is ``source``."""
-    for text in _whole_stanzas(slices, what):
+    for text in whole_stanzas(slices, what):
         yield from _by_line(text, what, _source)
 
 
-def _whole_stanzas(slices: t.Iterable[bytes], what: str) -> t.Iterator[str]:
+def whole_stanzas(slices: t.Iterable[bytes], what: str) -> t.Iterator[str]:
     """Texts of one or more stanzas, a line feed before each line and one at the end."""
     rest = b""
     for data in slices:
