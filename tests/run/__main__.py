@@ -30,7 +30,7 @@ PARTS = {
     "docs": Part("documentation: every plugin, every link, every example", docs.run, quick=True),
     "units": Part("unit and property tests on every supported ansible-core", units.run, quick=True),
     "sanity": Part("ansible-test sanity on every supported ansible-core and every Python found", sanity.run),
-    "exact": Part("version comparison against dpkg and rpm, dependency closures against libsolv", exact.run),
+    "exact": Part("much repetition: versions against dpkg and rpm, closures against libsolv, publishing under kill -9", exact.run),
     "importer": Part("the tarball: content, galaxy-importer, installed and used", importer.run),
     "integration": Part("modules and roles on throw-away hosts, real apt and dnf (root)", integration.run),
     "molecule": Part("the roles' Molecule scenarios on throw-away hosts (root)", molecule.run),
