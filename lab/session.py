@@ -98,21 +98,22 @@ def inside(cache: Path, state: Path, specification: t.Mapping[str, str], command
             _wait_for_server(host.serve())
     environment = {**os.environ, "LAB_STATE": str(state), "LAB_INVENTORY": str(inventory)}
     try:
-        return _attend(subprocess.Popen(list(command), env=environment).pid)
+        return _attend(subprocess.Popen(list(command), env=environment))
     except KeyboardInterrupt:
         return 130
     finally:
         lock.close()
 
 
-def _attend(command: int) -> int:
+def _attend(command: subprocess.Popen[bytes]) -> int:
     """Wait for a process and return its exit status, reaping every orphan meanwhile, as a first process must.
 
     dnf takes a process that ended but was never reaped for one that still holds its lock.
+    command: the object and not its number, because a Popen nobody holds any more reaps its process by itself.
     """
     while True:
         ended, status = os.wait()
-        if ended == command:
+        if ended == command.pid:
             return os.waitstatus_to_exitcode(status)
 
 
