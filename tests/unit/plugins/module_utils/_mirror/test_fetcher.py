@@ -27,7 +27,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import T
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import web_server
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.web_server import Upstream, source, wanted
 
-BODY = random.Random(7).randbytes(300_000)
+BODY = random.Random(7).getrandbits(8 * 300_000).to_bytes(300_000, "little")
 
 
 @pytest.fixture(autouse=True)
