@@ -78,8 +78,9 @@ class Session:
                           "newest": known[-1].name if known else None, "snapshots": len(known), "last_run": run or None}
             last = "never" if not run else f"{'good' if run['success'] else 'FAILED'}, {display.moment(run['ended'])}"
             rows.append([name, pointer.generation + (" (held)" if pointer.held else "") if pointer else "-", str(len(known)), last])
-        errors = [f"{name}: {run['error']}" for name, run in runs.items() if run.get("error")]
-        return OK, data, "\n".join([display.table(["SET", "PUBLISHED", "SNAPSHOTS", "LAST SYNC"], rows), *errors])
+        notes = [f"{name}: {run['error']}" for name, run in runs.items() if run.get("error")]
+        notes += [f"{name}: warning: {warning}" for name, run in runs.items() for warning in run.get("warnings", ())]
+        return OK, data, "\n".join([display.table(["SET", "PUBLISHED", "SNAPSHOTS", "LAST SYNC"], rows), *notes])
 
     def verify(self) -> Result:
         """cmd-mirror verify"""

@@ -21,7 +21,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, difference, retention, rpm_upstream, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, difference, retention, rpm_upstream, space, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Difference
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
@@ -116,7 +116,7 @@ class Mirror:
         documents = [document for one in news.values() for document in one.snapshot.documents]
         indices = sum(len(one.snapshot.large) for one in news.values())
         coming = space.need(self.store, wanted, added + indices + len(documents), sum(len(document.content) for document in documents))
-        warnings = [warning for snapshot in read.values() for warning in snapshot.warnings]
+        warnings = [warning for source in of_set.sources for warning in self._said(of_set, source, read.get(source.name))]
         return Plan(of_set, last, news, dropped, changes, coming, read, warnings)
 
     def sync(self, of_set: Set, show: Show = lambda what, progress: None) -> Outcome:
@@ -165,7 +165,7 @@ class Mirror:
     def _read(self, of_set: Set, source: Source, last: t.Optional[Generation], show: Show) -> t.Optional[Snapshot]:
         """Ask one upstream; None when the last generation holds what it has now."""
         accepted = self._accepted(of_set, source)
-        upstream = deb_upstream if source.format == "deb" else rpm_upstream
+        family = deb_upstream if source.format == "deb" else rpm_upstream
         state = accepted.get("state")
         if state and not _holds(last, source, accepted.get("identity")):
             # What was accepted is no longer here: everything is read again, and still nothing older is accepted.
@@ -178,7 +178,13 @@ class Mirror:
                 fetch(transport, wanted, self.store, lambda progress: show(f"{source.name} indices", progress), self.stop)
                 return {file.path: self.store.path(file.sha256) for file in wanted}
 
-            return upstream.read(source, transport.get, take, state, int(time.time()), self.stop.wait)
+            return family.read(source, transport.get, take, state, int(time.time()), self.stop.wait)
+
+    def _said(self, of_set: Set, source: Source, snapshot: t.Optional[Snapshot]) -> t.Sequence[str]:
+        """What a person should know of a source, in every run for as long as it is so."""
+        if snapshot is not None:
+            return snapshot.warnings
+        return upstream.standing(source, self._accepted(of_set, source).get("state"), int(time.time()))
 
     def _difference(self, news: t.Mapping[str, News], dropped: t.Sequence[str], last: t.Optional[Generation]) -> Difference:
         changes, size = [], 0

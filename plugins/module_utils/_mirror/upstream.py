@@ -93,10 +93,18 @@ def changed(get: Get, path: str, head: Head) -> t.Optional[Answer]:
     return answer
 
 
-def still_fresh(source: Source, heads: t.Mapping[str, Head], now: int) -> None:
-    """An upstream that stands still expires too: raise Failure as freshness.enforce() does."""
+def still_fresh(source: Source, heads: t.Mapping[str, Head], now: int) -> t.List[str]:
+    """An upstream that stands still expires too: raise Failure or return warnings as freshness.enforce() does."""
+    found = []
     for key, head in heads.items():
-        freshness.enforce(named(source, f"{key} {head.name}".strip()), freshness.Dates(head.date, head.valid_until), 0, now, source.freshness)
+        found += freshness.enforce(named(source, f"{key} {head.name}".strip()), freshness.Dates(head.date, head.valid_until), 0, now, source.freshness)
+    return found
+
+
+def standing(source: Source, last: t.Optional[t.Mapping[str, t.Any]], now: int) -> t.List[str]:
+    """What is to be said in every run about an upstream that did not change since it was read into ``last``."""
+    memory = remembered(last)
+    return still_fresh(source, memory.heads, now) if memory else []
 
 
 def head_of(answer: Answer, name: str, date: int, valid_until: int) -> Head:

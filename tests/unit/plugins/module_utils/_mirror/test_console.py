@@ -59,6 +59,11 @@ class Site:
             (self.work / "upstream" / path).parent.mkdir(parents=True, exist_ok=True)
             (self.work / "upstream" / path).write_bytes(data)
 
+    def publish_as_of(self, age: int, **packages: bytes) -> None:
+        """The same, dated so many seconds ago; it is valid for a day."""
+        self._date = int(time.time()) - age
+        self.publish(**packages)
+
     def run(self, *arguments: str, good: int = 0) -> t.Any:
         """Run the program; return its result, or what it says on standard error."""
         (self.work / "config.json").write_text(json.dumps(self.configuration))
@@ -198,3 +203,17 @@ def test_room_is_counted_once_for_each_content_and_less_what_was_begun(tmp_path:
     here = store.add(b"here")
     coming = space.need(store, [Wanted("a", 1000, "ab" * 32), Wanted("b", 1000, "ab" * 32), Wanted("c", 4, here), Wanted("d", 7, "cd" * 32)], 3, 0)
     assert (coming.files, coming.fetch) == (2, 907) and coming.size > coming.fetch and coming.inodes == 5
+
+
+def test_an_upstream_that_stands_still_past_its_date_is_told_in_every_run(site: Site) -> None:
+    site.configuration["sets"]["set"]["sources"][0]["freshness"] = "warn"
+    site.publish_as_of(86400 + 5000, beta=b"two")
+    first = site.run("sync")["sets"]["set"]
+    second = site.run("sync")["sets"]["set"]
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert len(first["warnings"]) == len(second["warnings"]) == 1 and "it expired on" in second["warnings"][0]
+    assert site.run("plan")["set"]["warnings"] == second["warnings"]
+    assert site.run("status")["set"]["last_run"]["warnings"] == second["warnings"]
+    assert 'egi_cmd_mirror_warnings{set="set"} 1' in (site.work / "cmd-mirror.prom").read_text()
+    site.configuration["sets"]["set"]["sources"][0]["freshness"] = "fail"
+    assert "it expired on" in site.run("sync", good=1)
