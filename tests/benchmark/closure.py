@@ -23,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from checkout import load  # noqa: E402  # pylint: disable=wrong-import-position
 
-closure, deb_packages, relation, select = load(*(f"plugins.module_utils._mirror.{name}" for name in ("closure", "deb_packages", "relation", "select")))
+closure, deb_packages, model, relation, select = load(*(f"plugins.module_utils._mirror.{name}" for name in ("closure", "deb_packages", "model", "relation", "select")))
 
 COUNT = 63_440  # Debian 12, main, amd64
 LISTS = pathlib.Path("/var/lib/apt/lists")
@@ -70,9 +70,9 @@ def main() -> int:
     print(f"{what}: {len(world.packages):,} packages, {len(data) >> 20} MiB, indexed in {indexed:.2f} s")
     names = {package.name for package in world.packages}
     chosen = [name for name in ("apache2", "gnome") if name in names] or [max(names, key=lambda name: (len(name), name))]
-    selections = {name: select.Selection(names=(name,)) for name in chosen}
-    selections["priority standard and above"] = select.Selection(priorities=("required", "important", "standard"))
-    selections["section python"] = select.Selection(sections=("python",))
+    selections = {name: model.Selection(names=(name,)) for name in chosen}
+    selections["priority standard and above"] = model.Selection(priorities=("required", "important", "standard"))
+    selections["section python"] = model.Selection(sections=("python",))
     print(f"{'selection':30}{'selected':>9}{'closure':>9}{'select, s':>11}{'close, s':>10}{'unresolved':>12}{'unproven':>10}")
     for name, selection in selections.items():
         started = time.perf_counter()

@@ -16,6 +16,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Sourc
 
 # Suffixes of the same index, the one to read first: gz unpacks 3.5 times faster than xz, and a mirror has both anyway.
 READABLE = (".gz", ".zst", ".xz", ".bz2", "")
+REBUILT = ("packages", "sources", "translation", "contents")  # what can be cut down to some packages
 _PACKED = re.compile(r"(.+?)(\.(?:gz|zst|xz|bz2|lzma|lz4))?")
 
 # What an index is, by its path below the suite without the suffix. A flat archive has no components.
@@ -56,11 +57,13 @@ def chosen(release: Release, source: Source, what: str) -> t.List[Index]:
     seen: t.Set[str] = set()
     for stem in sorted(packings):
         kind, place = _kind(stem)
-        if not kind or not _asked_for(kind, place, source, components):
+        if not kind or not _asked_for(kind, place, source, components) or (source.mode != "verbatim" and kind not in REBUILT):
             continue
         if kind in ("packages", "sources"):
             seen.update(value for value in place.values() if value)
         suffixes = tuple(suffix for suffix in sorted(packings[stem]) if suffix) or ("",)
+        if source.mode != "verbatim":  # it is read and not passed on: one packing will do
+            suffixes = tuple(suffix for suffix in READABLE if suffix in suffixes)[:1] or suffixes
         found.append(Index(kind, stem, suffixes))
     _complain_about_missing(release, source, seen, found, what)
     return found

@@ -31,7 +31,8 @@ class File(t.NamedTuple):
 
 
 class Release(t.NamedTuple):
-    """date, valid_until: unix times, valid_until 0 for none. files: path below the suite's directory -> File."""
+    """date, valid_until: unix times, valid_until 0 for none. files: path below the suite's directory -> File.
+    fields: every field of one line, its name in lower case."""
 
     origin: str
     label: str
@@ -43,6 +44,7 @@ class Release(t.NamedTuple):
     architectures: t.Tuple[str, ...]
     components: t.Tuple[str, ...]
     files: t.Mapping[str, File]
+    fields: t.Mapping[str, str] = {}
 
 
 def parse(text: bytes, what: str) -> Release:
@@ -64,7 +66,7 @@ def parse(text: bytes, what: str) -> Release:
         single.get("origin", ""), single.get("label", ""), single.get("suite", ""), single.get("codename", ""),
         _moment(single["date"], "Date", action), _moment(single["valid-until"], "Valid-Until", action) if "valid-until" in single else 0,
         single.get("acquire-by-hash", "") == "yes",
-        tuple(single.get("architectures", "").split()), tuple(single.get("components", "").split()), files,
+        tuple(single.get("architectures", "").split()), tuple(single.get("components", "").split()), files, single,
     )
 
 

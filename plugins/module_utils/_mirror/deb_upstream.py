@@ -38,7 +38,7 @@ def read(
     settled = memory is not None and (memory.selection, memory.trust) == (selection, trusted) and set(memory.heads) == set(source.suites)
     answers: t.Dict[str, Answer] = {}
     if memory and settled:
-        heads = {suite: upstream.changed(get, _directory(suite) + memory.heads[suite].name, memory.heads[suite]) for suite in source.suites}
+        heads = {suite: upstream.changed(get, directory_of(suite) + memory.heads[suite].name, memory.heads[suite]) for suite in source.suites}
         answers = {suite: answer for suite, answer in heads.items() if answer and memory.heads[suite].name == "InRelease"}
         if not any(heads.values()):
             upstream.still_fresh(source, memory.heads, now)
@@ -51,7 +51,7 @@ def read(
     return upstream.follow(attempt, sleep)
 
 
-def _directory(suite: str) -> str:
+def directory_of(suite: str) -> str:
     """Where a suite's files lie; a name ending in "/" is a flat archive's directory (sources.list(5))."""
     if not suite.endswith("/"):
         return f"dists/{suite}/"
@@ -63,7 +63,7 @@ def _suite(
     source: Source, name: str, get: upstream.Get, answer: t.Optional[Answer], memory: t.Optional[upstream.Memory], now: int,
 ) -> _Suite:
     """The suite's verified Release. answer: its InRelease if that was fetched already."""
-    directory = _directory(name)
+    directory = directory_of(name)
     what = upstream.named(source, f"{directory}Release")
     inline = answer or get(f"{directory}InRelease", most=upstream.LARGEST_HEAD)
     plain = get(f"{directory}Release", most=upstream.LARGEST_HEAD)

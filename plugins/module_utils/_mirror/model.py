@@ -60,6 +60,26 @@ class Snapshot(NamedTuple):
     warnings: Tuple[str, ...] = ()
 
 
+class Selection(NamedTuple):
+    """Packages that fit every criterion given; an empty criterion lets every package through.
+
+    names and patterns are one criterion: a package of one of the names, or whose whole name fits one of the regular
+    expressions. fields: pairs of a field of the index and a regular expression found anywhere in its value. newest: so
+    many of the highest versions of each name and architecture in a repository; None for all. exclude: regular
+    expressions of whole names; such packages are not taken as anybody's dependency either.
+    """
+
+    components: Tuple[str, ...] = ()
+    architectures: Tuple[str, ...] = ()
+    priorities: Tuple[str, ...] = ()
+    sections: Tuple[str, ...] = ()
+    fields: Tuple[Tuple[str, str], ...] = ()
+    names: Tuple[str, ...] = ()
+    patterns: Tuple[str, ...] = ()
+    newest: Optional[int] = None
+    exclude: Tuple[str, ...] = ()
+
+
 class Source(NamedTuple):
     """One upstream of a set. urls: mirrors of the same content, the preferred one first."""
 
@@ -79,6 +99,9 @@ class Source(NamedTuple):
     ca_certificate: Optional[str] = None
     freshness: str = "fail"  # fail | warn: what an expired Valid-Until does
     signed_metadata: bool = True  # rpm: repomd.xml.asc exists and is demanded
+    mode: str = "verbatim"  # verbatim | rebuilt: cut down and signed by the site | elsewhere: only read, clients have it anyway
+    order: int = 0  # the lower, the more its packages are preferred as dependencies
+    select: Tuple[Selection, ...] = ()  # of a rebuilt source, besides what the set's other packages need of it
 
 
 class Unobtainable(Failure):

@@ -11,29 +11,14 @@ import re
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.world import P, Package, World
 
 _ACTION = "select packages"
 
 
-class Selection(t.NamedTuple):
-    """Packages that fit every criterion given; an empty criterion lets every package through.
-
-    names and patterns are one criterion: a package of one of the names, or whose whole name fits one of the regular
-    expressions. fields: name of a field of the index -> regular expression found anywhere in its value. newest: so many
-    of the highest versions of each name and architecture in a repository; None for all. exclude: regular expressions
-    of whole names; such packages are not taken as anybody's dependency either.
-    """
-
-    components: t.Tuple[str, ...] = ()
-    architectures: t.Tuple[str, ...] = ()
-    priorities: t.Tuple[str, ...] = ()
-    sections: t.Tuple[str, ...] = ()
-    fields: t.Mapping[str, str] = {}
-    names: t.Tuple[str, ...] = ()
-    patterns: t.Tuple[str, ...] = ()
-    newest: t.Optional[int] = None
-    exclude: t.Tuple[str, ...] = ()
+def _offers(package: Package) -> bool:
+    return not package.repository.elsewhere
 
 
 def excluded(selections: t.Iterable[Selection]) -> t.Callable[[Package], bool]:
@@ -42,35 +27,39 @@ def excluded(selections: t.Iterable[Selection]) -> t.Callable[[Package], bool]:
     return lambda package: any(pattern.fullmatch(package.name) for pattern in patterns)
 
 
-def select(selections: t.Sequence[Selection], world: World[P]) -> t.List[P]:
-    """The packages that fit at least one selection and are not excluded, in the order of the world, nothing that
-    clients have elsewhere. Raises Failure for a bad regular expression, and for a name nobody has: a name written
-    wrongly would leave clients without the package.
+def select(selections: t.Sequence[Selection], world: World[P], offers: t.Callable[[P], bool] = _offers) -> t.List[P]:
+    """The packages that fit at least one selection and are not excluded, in the order of the world. offers: whether a
+    package may be selected; all may that clients do not have elsewhere. Raises Failure for a bad regular expression.
     """
     refused = excluded(selections)
-    offered = [package for package in world.packages if not package.repository.elsewhere and not refused(package)]
+    offered = [package for package in world.packages if offers(package) and not refused(package)]
     chosen: t.Set[P] = set()
     for selection in selections:
         chosen.update(_selected(selection, offered, world))
     return [package for package in offered if package in chosen]
 
 
+def require_names(selections: t.Sequence[Selection], offered: t.Iterable[Package]) -> None:
+    """Raise Failure for a name nobody has: written wrongly, it would leave clients without the package."""
+    refused = excluded(selections)
+    unknown = {name for selection in selections for name in selection.names} - {package.name for package in offered if not refused(package)}
+    if unknown:
+        raise Failure(_ACTION, f"no repository has a package named {', '.join(sorted(unknown)[:8])}", "Correct the names, or do not exclude them")
+
+
 def _selected(selection: Selection, offered: t.Sequence[P], world: World[P]) -> t.List[P]:
     if selection.newest is not None and selection.newest < 1:
         raise Failure(_ACTION, f"newest is {selection.newest}", "Ask for 1 or more versions, or leave newest out")
     names = set(selection.names)
-    unknown = sorted(names - {package.name for package in offered})
-    if unknown:
-        raise Failure(_ACTION, f"no repository has a package named {', '.join(unknown[:8])}", "Correct the names, or do not exclude them")
     patterns = [_compiled(pattern) for pattern in selection.patterns]
-    fields = {name: _compiled(pattern) for name, pattern in selection.fields.items()}
+    fields = [(name, _compiled(pattern)) for name, pattern in selection.fields]
     found = [
         package for package in offered
         if (not (names or patterns) or package.name in names or any(pattern.fullmatch(package.name) for pattern in patterns))
         and _of(package.component, selection.components) and _of(package.architecture, selection.architectures)
         and (not selection.priorities or package.field("Priority") in selection.priorities)
         and (not selection.sections or _section(package) in selection.sections)
-        and all(pattern.search(package.field(name)) for name, pattern in fields.items())
+        and all(pattern.search(package.field(name)) for name, pattern in fields)
     ]
     return found if selection.newest is None else _newest(found, selection.newest, world)
 

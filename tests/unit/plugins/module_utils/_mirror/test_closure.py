@@ -15,9 +15,10 @@ import pytest
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.closure import Closure, close
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.deb_packages import DebWorld
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.relation import Repository, Term
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.rpm_packages import RpmWorld
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.select import Selection, excluded, select
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.select import excluded, require_names, select
 
 OVERLAY, BASE = Repository("overlay", 0), Repository("base", 1)
 ELSEWHERE = Repository("base", 1, elsewhere=True)
@@ -181,8 +182,8 @@ def fixture_archive() -> DebWorld:
     (Selection(names=("init",), patterns=("editor-.*",)), ["editor-doc 1.0-1", "init 1.0-1"]),
     (Selection(patterns=("edit",)), []),
     (Selection(sections=("doc",)), ["editor-doc 1.0-1"]),
-    (Selection(fields={"maintainer": "José"}), ["editor-doc 1.0-1"]),
-    (Selection(fields={"Tag": "role::program"}, components=("main",)), ["editor 1"]),
+    (Selection(fields=(("maintainer", "José"),)), ["editor-doc 1.0-1"]),
+    (Selection(fields=(("Tag", "role::program"),), components=("main",)), ["editor 1"]),
     (Selection(components=("contrib",)), []),
     (Selection(architectures=("amd64",)), ["editor-doc 1.0-1"]),
     (Selection(exclude=("editor.*",)), ["init 1.0-1"]),
@@ -208,11 +209,11 @@ def test_what_is_excluded_is_nobodys_dependency(archive: DebWorld) -> None:
 
 @pytest.mark.parametrize("selection,why", [
     (Selection(names=("editr",)), "no repository has a package named editr"), (Selection(patterns=("(",)), "no regular expression"),
-    (Selection(exclude=("[",)), "no regular expression"), (Selection(newest=0), "newest is 0"), (Selection(fields={"Tag": "*"}), "no regular expression"),
+    (Selection(exclude=("[",)), "no regular expression"), (Selection(newest=0), "newest is 0"), (Selection(fields=(("Tag", "*"),)), "no regular expression"),
 ])
 def test_a_selection_that_cannot_be_meant_is_refused(archive: DebWorld, selection: Selection, why: str) -> None:
     with pytest.raises(Failure, match=f"Failed to select packages: .*{why}"):
-        select([selection], archive)
+        require_names([selection], select([selection], archive))
 
 
 @pytest.mark.parametrize("text", ["Version: 1\nArchitecture: all\n", "Package: a\nArchitecture: all\n", "Package: a\nVersion:\nArchitecture: all\n"])
