@@ -216,4 +216,4 @@ def test_an_upstream_that_stands_still_past_its_date_is_told_in_every_run(site: 
     assert site.run("status")["set"]["last_run"]["warnings"] == second["warnings"]
     assert 'egi_cmd_mirror_warnings{set="set"} 1' in (site.work / "cmd-mirror.prom").read_text()
     site.configuration["sets"]["set"]["sources"][0]["freshness"] = "fail"
-    assert "it expired on" in site.run("sync", good=1)
+    assert "it expired on" in site.run("sync", good=1)["sets"]["set"]["error"]
