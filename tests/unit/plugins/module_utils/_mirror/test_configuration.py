@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.retention import Policy
 
 DEB = {"name": "deb", "format": "deb", "urls": ["http://repo.example.org/apt"], "keyring": "/etc/keys.gpg", "suites": ["os", "os/updates"]}
@@ -40,6 +41,17 @@ def test_a_good_file_becomes_typed(tmp_path: pathlib.Path) -> None:
     assert deb.suites == ("os", "os/updates") and rpm.urls == ("https://a.example.org/el9", "file:///srv/el9") and rpm.signed_metadata
 
 
+def test_a_partial_mirror_becomes_typed(tmp_path: pathlib.Path) -> None:
+    selection = {"names": ["init"], "fields": {"Tag": "x", "Section": "y"}, "newest": 2}
+    rebuilt = {**DEB, "mode": "rebuilt", "order": 10, "select": [selection]}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"root": "/srv", "sets": {"os-1": {"sources": [rebuilt], "signing": {"home": "/srv/keys", "keys": ["A" * 40]}, "prove": True}}}))
+    of_set = configuration.load(str(path)).sets["os-1"]
+    (source,) = of_set.sources
+    assert source.select == (Selection(names=("init",), fields=(("Section", "y"), ("Tag", "x")), newest=2),) and hash(source)
+    assert of_set.signing == configuration.Signing("/srv/keys", ("A" * 40,)) and of_set.prove and of_set.valid_days == 30 and not of_set.recommends
+
+
 @pytest.mark.parametrize("place, value, said", [
     (("root",), "srv", "root: expected an absolute path"),
     (("roots",), "/srv", "did you mean 'root'"),
@@ -58,6 +70,18 @@ def test_a_good_file_becomes_typed(tmp_path: pathlib.Path) -> None:
     (("sets", "os-1", "sources", 0, "urls"), ["http://"], "sources[0].urls"),
     (("sets", "os-1", "sources", 0, "suites"), ["../os"], "sources[0].suites: expected a list of suites"),
     (("sets", "os-1", "sources", 0, "component"), ["main"], "did you mean 'components'"),
+    (("sets", "os-1", "sources", 0, "mode"), "partial", "sources[0].mode: expected verbatim, rebuilt or elsewhere"),
+    (("sets", "os-1", "sources", 0, "mode"), "rebuilt", "sets.os-1.signing: expected who signs"),
+    (("sets", "os-1", "sources", 0, "order"), "first", "sources[0].order: expected a whole number"),
+    (("sets", "os-1", "sources", 0, "select"), [{"names": ["x"]}], "sources[0].select: expected no select but where mode is rebuilt"),
+    (("sets", "os-1", "sources", 0), {**DEB, "mode": "rebuilt", "select": [{"name": ["x"]}]}, "did you mean 'names'"),
+    (("sets", "os-1", "sources", 0), {**DEB, "mode": "rebuilt", "select": [{"patterns": ["("]}]}, "select[0].patterns: expected a list of regular"),
+    (("sets", "os-1", "sources", 0), {**DEB, "mode": "rebuilt", "select": [{"fields": {"Tag": "*"}}]}, "select[0].fields: expected a map"),
+    (("sets", "os-1", "sources", 0), {**DEB, "mode": "rebuilt", "select": [{"newest": 0}]}, "select[0].newest: expected"),
+    (("sets", "os-1", "signing"), {"home": "/srv/keys"}, "sets.os-1.signing.keys: expected a list of fingerprints"),
+    (("sets", "os-1", "signing"), {"home": "/srv/keys", "keys": ["ABC"]}, "signing.keys: expected a list of fingerprints"),
+    (("sets", "os-1", "signing"), {}, "sets.os-1.signing.keyring: expected an absolute path"),
+    (("sets", "os-1", "valid_days"), -1, "valid_days: expected a number of days"),
     (("sets", "os-1", "sources", 0, "signed_metadata"), False, "no signed_metadata of a source of format deb"),
     (("sets", "os-1", "sources", 1, "suites"), ["os"], "no suites of a source of format rpm"),
     (("sets", "os-1", "sources", 1, "keyring"), None, "sources[1].keyring: expected an absolute path"),
