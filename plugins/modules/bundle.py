@@ -11,7 +11,8 @@ module: bundle
 short_description: Carry snapshots of a mirror to a site without network
 version_added: 0.1.0
 description:
-  - Writes a signed bundle of a snapshot, whole or without what a site already has, as a plain directory or as a tar file.
+  - Writes a signed bundle of a snapshot, whole or without what a site already has, as a plain directory, a tar file
+    or an ISO 9660 image for a disc.
   - Imports a bundle into the mirror of an isolated site. The same snapshot appears there, of the same name and byte for byte,
     and the set's name leads there in one step.
   - An import is refused unless the bundle is signed by a key of O(keyring), every file it takes is what its SHA-256 says, and the
@@ -47,14 +48,14 @@ options:
     required: true
   path:
     description:
-      - The bundle on the host, or for O(state=inventoried) the file to write.
+      - The bundle on the host, for O(state=imported) also the drive its disc is in, or for O(state=inventoried) the file to write.
       - A directory to export to is new, or holds an earlier bundle. What both bundles have is not written again.
     type: path
     required: true
   form:
     description: What O(state=exported) writes. An import sees for itself.
     type: str
-    choices: [directory, tar]
+    choices: [directory, tar, iso]
     default: directory
   snapshot:
     description: The snapshot to export, or a name that leads to one. Needed for O(state=exported).
@@ -106,6 +107,14 @@ EXAMPLES = r"""
     path: /media/carrier/cmd-os-1.tar
     form: tar
     inventory: /media/carrier/inventory.json
+    signing_keys: ["{{ bundle_key.fingerprint }}"]
+
+- name: Write an image to burn
+  egi.cmd.bundle:
+    state: exported
+    snapshot: cmd-os-1
+    path: /srv/transfer/cmd-os-1.iso
+    form: iso
     signing_keys: ["{{ bundle_key.fingerprint }}"]
 
 - name: On the isolated site, take it in
@@ -199,9 +208,8 @@ def _exported(module: AnsibleModule, told: Configuration) -> Result:
         base = bundle_export.load_inventory(wanted["inventory"])
     ready = bundle_export.prepare(mirror.generations, mirror.store, mirror.pointers.resolve(wanted["snapshot"]), base)
     before = _described(wanted["path"])
-    write = bundle_export.to_directory if wanted["form"] == "directory" else bundle_export.to_tar
     key = Key(wanted["key_home"], tuple(wanted["signing_keys"]))
-    changed = write(ready, wanted["path"], key, threading.Event(), lambda done, total: None, module.check_mode)
+    changed = bundle_export.write(wanted["form"], ready, wanted["path"], key, threading.Event(), lambda done, total: None, module.check_mode)
     bundle = ready.bundle
     return {**_SAME, "changed": changed, "snapshot": bundle.generation, "base": list(bundle.base), "files": len(bundle.contents()), "bytes": ready.size,
             "signers": list(key.fingerprints), "diff": _diff(wanted["path"], before, _description(bundle))}
@@ -262,7 +270,7 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["exported", "imported", "inventoried"], "required": True},
             "path": {"type": "path", "required": True},
-            "form": {"type": "str", "choices": ["directory", "tar"], "default": "directory"},
+            "form": {"type": "str", "choices": ["directory", "tar", "iso"], "default": "directory"},
             "snapshot": {"type": "str"},
             "inventory": {"type": "path"},
             "since": {"type": "str"},

@@ -33,13 +33,14 @@ def add_commands(commands: t.Any, command: t.Callable[..., argparse.ArgumentPars
     target = export.add_mutually_exclusive_group(required=True)
     target.add_argument("--to", metavar="DIRECTORY", help="write a plain directory; again: go on, or take it for the next bundle")
     target.add_argument("--tar", metavar="FILE", help="write a tar file, - for standard output")
+    target.add_argument("--iso", metavar="FILE", help="write an ISO 9660 image for a disc, - for standard output")
     base = export.add_mutually_exclusive_group()
     base.add_argument("--inventory", metavar="FILE", help="leave out what the site has: the file its bundle inventory wrote")
     base.add_argument("--since", metavar="SNAPSHOT", help="leave out what this snapshot holds")
     export.add_argument("--key-home", metavar="DIRECTORY", default=_KEY_HOME, help=f"GnuPG home of the signing key (default: {_KEY_HOME})")
     export.add_argument("--key", metavar="FINGERPRINT", action="append", required=True, help="key to sign with; may be given several times")
     taking = command(bundle, "import", "verify a bundle and publish its snapshot here", "bundle_")
-    taking.add_argument("path", metavar="BUNDLE", help="a bundle's directory or tar file, - for standard input")
+    taking.add_argument("path", metavar="BUNDLE", help="a bundle's directory, tar file or image, or the drive of its disc; - for a tar on standard input")
     taking.add_argument("--keyring", metavar="FILE", default=_KEYRING, help=f"binary keyring of those who may sign bundles (default: {_KEYRING})")
     command(bundle, "inventory", "write down what this mirror has, for the next export", "bundle_", sets=True).add_argument(
         "--to", metavar="FILE", default="-", help="where to (default: standard output)")
@@ -55,8 +56,8 @@ def export(session: Session) -> Result:
         base = bundle_export.inventory_of(mirror.generations, mirror.pointers.resolve(told.since))
     ready = bundle_export.prepare(mirror.generations, mirror.store, mirror.pointers.resolve(told.what), base)
     key = Key(told.key_home, tuple(told.key))
-    write, target = (bundle_export.to_directory, told.to) if told.to else (bundle_export.to_tar, told.tar)
-    changed = write(ready, target, key, mirror.stop, lambda done, total: session.display.amount("export", done, total))
+    target, form = next((path, form) for path, form in ((told.to, "directory"), (told.tar, "tar"), (told.iso, "iso")) if path)
+    changed = bundle_export.write(form, ready, target, key, mirror.stop, lambda done, total: session.display.amount("export", done, total))
     data = {"changed": changed, "set": ready.bundle.set, "snapshot": ready.bundle.generation, "base": list(ready.bundle.base),
             "files": len(ready.bundle.contents()), "bytes": ready.size, "path": target}
     text = f"{ready.bundle.generation}: {len(ready.bundle.contents())} files, {display.size(ready.size)}" + (

@@ -26,6 +26,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import MANIFEST, SIGNATURE, Bundle, Carried, Files, Inventory, path_of
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_medium import CHUNK, Chunks, checked, listing, open_medium, tar_header
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generations
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import Layout, padding
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store, make_directory, sha256_of, sync_directory, sync_file_system
 
@@ -109,17 +110,24 @@ def prepare(generations: Generations, store: Store, name: str, base: t.Optional[
     return Export(bundle, bundles.encode(bundle), places)
 
 
-def to_directory(export: Export, path: str, key: Key, stop: threading.Event, seen: Seen, dry: bool = False) -> bool:
-    """Write a bundle as a plain directory; return whether anything was to be written. What is there already stays if it
-    is right; what an earlier bundle left goes. dry: only find out."""
-    action = f"export to {path}"
+def write(form: str, export: Export, path: str, key: Key, stop: threading.Event, seen: Seen, dry: bool = False) -> bool:
+    """Write a bundle; return whether anything was to be written. form: directory, tar or iso; path: ``-`` is standard
+    output for the last two. dry: only find out."""
     _check(key)
+    if form == "directory":
+        return _to_directory(export, path, key, stop, seen, dry)
+    return _to_file(form, export, path, key, stop, seen, dry)
+
+
+def _to_directory(export: Export, path: str, key: Key, stop: threading.Event, seen: Seen, dry: bool) -> bool:
+    """As a plain directory: what is there already stays if it is right, what an earlier bundle left goes."""
+    action = f"export to {path}"
     contents = export.bundle.contents()
     there = _present(path, action) if os.path.lexists(path) else {}
     wanted = {path_of(sha256): (sha256, size) for sha256, size in contents.items()}
     right = {name for name, size in there.items() if name in wanted and size == wanted[name][1]}
     with contextlib.suppress(Failure):
-        if set(there) == {*wanted, MANIFEST, SIGNATURE} and right == set(wanted) and _complete(export, path, key, stop):
+        if set(there) == {*wanted, MANIFEST, SIGNATURE} and right == set(wanted) and _complete(export, path, key, stop, "directory"):
             return False
     if dry:
         return True
@@ -144,29 +152,27 @@ def to_directory(export: Export, path: str, key: Key, stop: threading.Event, see
     return True
 
 
-def to_tar(export: Export, path: str, key: Key, stop: threading.Event, seen: Seen, dry: bool = False) -> bool:
-    """Write a bundle as a tar file, which gets its name when it is whole, or for ``-`` as a stream; return whether it
-    was to be written."""
-    _check(key)
+def _to_file(form: str, export: Export, path: str, key: Key, stop: threading.Event, seen: Seen, dry: bool) -> bool:
+    """As one file, which gets its name when it is whole."""
+    stream = {"tar": _tar, "iso": _iso}[form]
     if path == "-":
-        _stream(export, sys.stdout.buffer, _signature(export.document, key), stop, seen, "export to standard output")
+        stream(export, sys.stdout.buffer, _signature(export.document, key), stop, seen, "export to standard output")
         return True
     if os.path.isfile(path):
         with contextlib.suppress(Failure):
-            if _complete(export, path, key, stop):
+            if _complete(export, path, key, stop, form):
                 return False
     if not dry:
         partial = f"{path}.{_PARTIAL}"
         with open(partial, "wb") as file:
-            _stream(export, file, _signature(export.document, key), stop, seen, f"export to {path}")
-            file.flush()
+            stream(export, file, _signature(export.document, key), stop, seen, f"export to {path}")
             os.fsync(file.fileno())
         os.replace(partial, path)
         sync_directory(os.path.dirname(os.path.abspath(path)))
     return True
 
 
-def _stream(export: Export, file: t.BinaryIO, signature: bytes, stop: threading.Event, seen: Seen, action: str) -> None:
+def _tar(export: Export, file: t.BinaryIO, signature: bytes, stop: threading.Event, seen: Seen, action: str) -> None:
     def member(name: str, size: int, chunks: Chunks) -> None:
         file.write(tar_header(name, size))
         for chunk in chunks:
@@ -181,6 +187,24 @@ def _stream(export: Export, file: t.BinaryIO, signature: bytes, stop: threading.
         done += size
         seen(done, export.size)
     file.write(bytes(1024))  # POSIX: two empty blocks end the archive
+    file.flush()
+
+
+def _iso(export: Export, file: t.BinaryIO, signature: bytes, stop: threading.Event, seen: Seen, action: str) -> None:
+    contents = sorted(export.bundle.contents().items())
+    heads = {MANIFEST: export.document, SIGNATURE: signature}
+    sizes = {**{name: len(content) for name, content in heads.items()}, **{path_of(sha256): size for sha256, size in contents}}
+    for chunk in Layout(sizes, export.bundle.generation, export.bundle.created).head():
+        file.write(chunk)
+    for content in heads.values():
+        file.write(content + padding(len(content)))
+    done = 0
+    for sha256, size in contents:
+        for chunk in _outgoing(export, sha256, action, stop):
+            file.write(chunk)
+        file.write(padding(size))
+        done += size
+        seen(done, export.size)
     file.flush()
 
 
@@ -219,9 +243,11 @@ def _present(path: str, action: str) -> Files:
     return found
 
 
-def _complete(export: Export, path: str, key: Key, stop: threading.Event) -> bool:
-    """Whether a medium holds this bundle, every byte of it, signed by the keys that would sign it now."""
+def _complete(export: Export, path: str, key: Key, stop: threading.Event, form: str) -> bool:
+    """Whether a medium of this form holds this bundle, every byte of it, signed by the keys that would sign it now."""
     with open_medium(path) as medium:
+        if medium.form != form:
+            return False
         document, signature = medium.head()
         if document != export.document or not _signed_by(document, signature, key):
             return False

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
-"""A bundle on a medium: a plain directory, or a tar stream with the two signed documents first.
+"""A bundle on a medium: a plain directory, a tar stream with the two signed documents first, or an ISO 9660 image.
 
 Nothing on a medium is believed: only plain files of the names and sizes the signed document gives are opened, and no
-link is followed. In a directory everything else is refused before the first byte is taken.
+link is followed. In a directory or an image everything else is refused before the first byte is taken.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import LARGEST_MANIFEST, LARGEST_SIGNATURE, MANIFEST, SIGNATURE, Files, path_of
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_read import Entry, Image, is_image
 
 CHUNK = 1 << 20
 _BLOCK = 512
@@ -31,7 +32,9 @@ Chunks = t.Iterator[bytes]
 
 
 class Medium(t.Protocol):
-    """What reading a bundle needs."""
+    """What reading a bundle needs. form: directory, tar or iso."""
+
+    form: str
 
     def head(self) -> t.Tuple[bytes, bytes]:
         """The document and its signature, neither checked."""
@@ -42,7 +45,7 @@ class Medium(t.Protocol):
 
 @contextlib.contextmanager
 def open_medium(path: str) -> t.Iterator[Medium]:
-    """Open a directory, a tar file, or for ``-`` a tar stream on standard input."""
+    """Open a directory, a tar file, an image or the drive it is in, or for ``-`` a tar stream on standard input."""
     if path == "-":
         yield TarStream(sys.stdin.buffer, "standard input")
     elif os.path.isdir(path):
@@ -51,13 +54,15 @@ def open_medium(path: str) -> t.Iterator[Medium]:
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise Failure(f"read bundle {path}", error.strerror or str(error), "Name a bundle's directory or its tar file") from error
+            raise Failure(f"read bundle {path}", error.strerror or str(error), "Name a bundle's directory, tar file or image") from error
         with os.fdopen(descriptor, "rb") as stream:
-            yield TarStream(stream, path)
+            yield IsoImage(stream, path) if is_image(stream) else TarStream(stream, path)
 
 
 class Directory:
     """A bundle as a plain directory."""
+
+    form = "directory"
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -112,6 +117,8 @@ class Directory:
 
 class TarStream:
     """A bundle as a tar archive, read forward once: plain files only, no extended headers."""
+
+    form = "tar"
 
     def __init__(self, stream: t.BinaryIO, name: str) -> None:
         self._stream = stream
@@ -180,6 +187,74 @@ class TarStream:
                 raise Failure(self._action, "it was cut off", _REMEDY)
             data += more
         return data
+
+
+class IsoImage:
+    """A bundle as an ISO 9660 image, which need not be mounted."""
+
+    form = "iso"
+
+    def __init__(self, stream: t.BinaryIO, name: str) -> None:
+        self._action = f"read bundle {name}"
+        with self._reading():
+            self._image = Image(stream)
+
+    def head(self) -> t.Tuple[bytes, bytes]:
+        """The document and its signature, neither checked."""
+        with self._reading():
+            top = {entry.name: entry for entry in self._image.listing(self._image.root) if entry.name in (MANIFEST, SIGNATURE)}
+            found = []
+            for name, most in ((MANIFEST, LARGEST_MANIFEST), (SIGNATURE, LARGEST_SIGNATURE)):
+                if name not in top or top[name].directory:
+                    raise ValueError(f"it does not hold {name} where a bundle does")
+                if top[name].size > most:
+                    raise ValueError(f"{name} is larger than {most} bytes")
+                found.append(b"".join(self._image.chunks(top[name])))
+            return found[0], found[1]
+
+    def contents(self, files: Files) -> t.Iterator[t.Tuple[str, Chunks]]:
+        """Every file once, in the order a disc gives them fastest; all directories are looked through first."""
+        expected = {path_of(sha256): size for sha256, size in files.items()}
+        found = {}
+        with self._reading():
+            for path, entry in self._walk({path.rpartition("/")[0] for path in expected} | {"files"}):
+                if path in (MANIFEST, SIGNATURE):
+                    continue
+                if path not in expected:
+                    raise ValueError(f"{path[:200]!r} is not of this bundle, or is there twice")
+                if entry.size != expected.pop(path):
+                    raise ValueError(f"{path} has another size than its bundle says: {entry.size} bytes")
+                found[path.rpartition("/")[2]] = entry
+            if expected:
+                raise ValueError(f"{len(expected)} files are missing, the first is {min(expected)}")
+        for sha256, entry in sorted(found.items(), key=lambda item: item[1].extents):
+            yield sha256, self._chunks(entry)
+
+    def _walk(self, directories: t.Collection[str]) -> t.Iterator[t.Tuple[str, Entry]]:
+        """Every file, and no directory but these, by path."""
+        waiting = [("", self._image.root)]
+        while waiting:
+            below, directory = waiting.pop()
+            for entry in self._image.listing(directory):
+                path = below + entry.name
+                if not entry.directory:
+                    yield path, entry
+                elif path in directories:
+                    waiting.append((f"{path}/", entry))
+                else:
+                    raise ValueError(f"{path[:200]!r} is not of this bundle")
+
+    def _chunks(self, entry: Entry) -> Chunks:
+        with self._reading():
+            yield from self._image.chunks(entry)
+
+    @contextlib.contextmanager
+    def _reading(self) -> t.Iterator[None]:
+        """Turn what ends an image early into the one error."""
+        try:
+            yield
+        except ValueError as error:
+            raise Failure(self._action, str(error), _REMEDY) from error
 
 
 def listing(top: str) -> t.Iterator[t.Tuple[str, os.stat_result]]:

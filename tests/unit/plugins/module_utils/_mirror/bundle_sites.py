@@ -27,7 +27,7 @@ class Sites:
     def __init__(self, work: pathlib.Path, key: keys.Keys, printed: t.Callable[[], t.Tuple[str, str]]) -> None:
         self.work, self.key, self._printed = work, key, printed
         self._date = int(time.time()) - 5000
-        self.medium, self.tar = work / "medium", work / "bundle.tar"
+        self.medium, self.tar, self.iso = work / "medium", work / "bundle.tar", work / "bundle.iso"
         self.trusted = key.keyring(work / "bundles.gpg", FINGERPRINTS["exporter"])
         self.deb = {"name": "deb", "format": "deb", "urls": [f"file://{work}/upstream"], "keyring": key.keyring(work / "keys.gpg", FINGERPRINTS["upstream"]),
                     "suites": ["suite"], "architectures": ["amd64"]}
@@ -72,7 +72,7 @@ class Sites:
         return json.loads(output) if output else errors
 
     def export(self, *arguments: str, signer: str = "exporter", good: int = 0) -> t.Any:
-        target = arguments if {"--to", "--tar"} & set(arguments) else ("--to", str(self.medium), *arguments)
+        target = arguments if {"--to", "--tar", "--iso"} & set(arguments) else ("--to", str(self.medium), *arguments)
         return self.run("mirror", "bundle", "export", "set", *target, "--key-home", self.key.home, "--key", FINGERPRINTS[signer], good=good)
 
     def bring(self, path: t.Optional[pathlib.Path] = None, good: int = 0) -> t.Any:

@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle as bundles
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import console
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import Layout, padding
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.bundle_sites import FINGERPRINTS, Answer, Sites
@@ -80,6 +81,51 @@ def test_a_tar_stream_is_the_same_bundle(sites: Sites) -> None:
     streamed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     (sites.work / "streamed.tar").write_bytes(streamed.stdout)
     assert not sites.bring(sites.work / "streamed.tar")["changed"]
+
+
+def test_an_image_is_the_same_bundle(sites: Sites) -> None:
+    name = sites.publish(alpha=b"one", beta=b"")
+    assert sites.export("--iso", str(sites.iso))["changed"] and not sites.export("--iso", str(sites.iso))["changed"]
+    first = sites.iso.read_bytes()
+    assert name.upper().replace("-", "_").encode() in first[:20 * 2048]  # what a drive shows as the name of the disc
+    sites.bring(sites.iso)
+    assert sites.seen("isolated") == sites.seen("mirror")
+    command = sites.program("mirror", "export", "set", "--iso", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
+    streamed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    assert len(streamed) == len(first)
+    sites.iso.write_bytes(streamed)
+    assert not sites.bring(sites.iso)["changed"]
+    sites.export("--tar", str(sites.iso))  # the same bundle in another form is another file
+    assert sites.iso.read_bytes()[:11] == b"bundle.json"
+
+
+def test_hostile_images_are_refused(sites: Sites) -> None:
+    sites.publish(alpha=b"one", beta=b"two" * 999)
+    sites.export()
+    sites.export("--iso", str(sites.iso))
+    good = sites.iso.read_bytes()
+    contents = {str(path.relative_to(sites.medium)): path.read_bytes() for path in sorted(sites.medium.rglob("*")) if path.is_file()}
+    package = bundles.path_of(archives.digest(b"two" * 999))
+
+    def image(**changes: t.Optional[bytes]) -> bytes:
+        files = {path: content for path, content in {**contents, **changes}.items() if content is not None}
+        layout = Layout({path: len(content) for path, content in files.items()}, "x", 0)
+        return b"".join([*layout.head(), *(content + padding(len(content)) for content in files.values())])
+
+    flipped = good.replace(b"two" * 999, b"twO" + b"two" * 998)
+    for data, why in (
+        (flipped, "is damaged or was changed"), (good[:-2048], "cut off"), (good[:len(good) // 2], "cut off"), (good[:40000], "cut off"),
+        (image(**{"..": b""}), "is not of this bundle"), (image(**{"../escaped": b""}), "is not of this bundle"),
+        (image(**{"files/aa/../../../escaped": b""}), "is not of this bundle"), (image(more=b"x"), "is not of this bundle"),
+        (image(**{"files/bundle.json": b"x"}), "is not of this bundle"), (image(**{package: None}), "files are missing"),
+        (image(**{package: b"two"}), "another size"), (image(**{"bundle.json": None}), "does not hold bundle.json"),
+        (image(**{"bundle.json.asc": None, "bundle.json.asc/x": b""}), "does not hold bundle.json.asc"),
+        (image(**{"bundle.json.asc": b"x" * (1 << 17)}), "is larger than"), (good.replace(b"NM", b"XX"), "no Rock Ridge name"),
+    ):
+        sites.iso.write_bytes(data)
+        sites.refused(why, sites.iso)
+    sites.iso.write_bytes(good)
+    sites.bring(sites.iso)
 
 
 def test_export_and_import_go_on_where_they_stopped(sites: Sites) -> None:
