@@ -177,7 +177,8 @@ class DnfWorld:
 
     def __init__(self, rng: random.Random) -> None:
         self.repositories = {f"repo{number}": rng.choice(RPM_PRIORITIES) for number in range(rng.randint(2, 5))}
-        self.offers = {name: [(repository, evr) for repository in self.repositories for evr in rng.sample(RPM_VERSIONS, rng.randint(0, 2))] for name in RPM_NAMES}
+        self.offers = {name: [(repository, evr) for repository in self.repositories for evr in rng.sample(RPM_VERSIONS, rng.randint(0, 2))]
+                       for name in RPM_NAMES}
         self.installed = {name: rng.choice([*RPM_VERSIONS, None]) for name in RPM_NAMES}
 
     def expected(self) -> dict[str, list[t.Optional[str]]]:
@@ -223,7 +224,8 @@ def build_rpms(top: pathlib.Path) -> dict[tuple[str, str], pathlib.Path]:
         spec = top / f"{number}.spec"
         spec.write_text(f"Name: nothing{number}\n{head}%description\nnothing\n{parts}")
         out = top / str(number)
-        subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_rpmdir {out}", "--define", f"_topdir {top}/build", str(spec)], check=True, capture_output=True)
+        command = ["rpmbuild", "-bb", "--quiet", "--define", f"_rpmdir {out}", "--define", f"_topdir {top}/build", str(spec)]
+        subprocess.run(command, check=True, capture_output=True)
         for name in RPM_NAMES:
             built[name, evr] = out / "noarch" / f"{name}-{version}-{release}.noarch.rpm"
     return built
