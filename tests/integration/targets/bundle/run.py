@@ -224,7 +224,33 @@ def delta_bundle(keys: Answer) -> None:
     assert "2.3" in run("dnf1", "dnf", "-q", "-y", "--releasever=9", "repoquery", "--qf", "%{version}", "cloud-api").split()
 
 
-CASES = (full_bundle, refusals, delta_bundle)
+def disc(keys: Answer) -> None:
+    """A bundle as an image: by the module, imported as it is; cut off or with a bit flipped it is refused, and readers keep what they had."""
+    snapshot = publish("broken")
+    image = REPO / MEDIUM[1:] / "disc.iso"
+    told = {"state": "exported", "path": f"{MEDIUM}/disc.iso", "form": "iso", "snapshot": "standard", "key_home": keys["home"], "signing_keys": [keys["signing"]]}
+    assert module("online", "--check", **told)["changed"] and not image.exists()
+    assert module("online", **told)["changed"] and not module("online", **told)["changed"]
+    configuration = json.loads((REPO / "etc/cmd-mirror/isolated.json").read_text())
+    (REPO / "etc/cmd-mirror/disc.json").write_text(json.dumps({**configuration, "root": "/srv/repository/disc"}))
+    good = image.read_bytes()
+    flipped = bytearray(good)
+    flipped[len(good) - 2048] ^= 1  # the first byte of the last file's last sector
+    for data, why in ((good[:len(good) // 2], "it was cut off"), (bytes(flipped), "is damaged or was changed")):
+        image.write_bytes(data)
+        assert why in module("disc", good=False, state="imported", path=f"{MEDIUM}/disc.iso", keyring=TRUSTED)["msg"]
+        assert not (REPO / "srv/repository/disc/standard").exists()
+    image.write_bytes(good)
+    assert mirror("disc", "bundle", "import", f"{MEDIUM}/disc.iso", "--keyring", TRUSTED)["published"] == snapshot
+    assert not module("disc", state="imported", path=f"{MEDIUM}/disc.iso", keyring=TRUSTED)["changed"]
+    assert mirror("disc", "verify")["findings"] == []
+    apt = ROOTS["apt1"] / "etc/apt/sources.list.d/isolated.sources"
+    apt.write_text(apt.read_text().replace("/isolated/", "/disc/"))
+    run("apt1", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update")
+    assert " 2.3-" in run("apt1", "apt-cache", "madison", "cloud-api")
+
+
+CASES = (full_bundle, refusals, delta_bundle, disc)
 
 
 def main() -> int:
