@@ -23,7 +23,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from checkout import load  # noqa: E402  # pylint: disable=wrong-import-position
 
-closure, deb_packages, model, relation, select = load(*(f"plugins.module_utils._mirror.{name}" for name in ("closure", "deb_packages", "model", "relation", "select")))
+_PARTS = ("closure", "deb_packages", "model", "relation", "select")
+closure, deb_packages, model, relation, select = load(*(f"plugins.module_utils._mirror.{name}" for name in _PARTS))
 
 COUNT = 63_440  # Debian 12, main, amd64
 LISTS = pathlib.Path("/var/lib/apt/lists")

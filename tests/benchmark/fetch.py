@@ -11,19 +11,19 @@ nginx with one worker serves an archive's usual sizes on loopback; eight connect
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import math
 import pathlib
 import random
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import typing as t
+
+import packages
+from peers.server import serving
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import fetch
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source, Wanted
@@ -31,12 +31,6 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
 
 CONNECTIONS = 8
-_NGINX = """daemon off; worker_processes 1; {user} pid {work}/nginx.pid; error_log {work}/error.log;
-events {{ worker_connections 256; }}
-http {{ access_log off; sendfile on; keepalive_requests 100000; client_body_temp_path {work}/body; proxy_temp_path {work}/proxy;
-  fastcgi_temp_path {work}/fastcgi; uwsgi_temp_path {work}/uwsgi; scgi_temp_path {work}/scgi;
-  server {{ listen 127.0.0.1:{port}; root {work}/files; }} }}
-"""
 
 
 class Cost(t.NamedTuple):
@@ -56,7 +50,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="egi-fetch-", dir=asked.work) as name:
         work = pathlib.Path(name)
         files = make(work / "files", asked.files)
-        with serving(work) as url:
+        with serving(work) as server:
+            url = f"{server.near}/"
             rounds = [(time_curl(work, url, files), time_ours(work, url, files), time_again(work, url, files)) for _round in range(asked.rounds)]
     size = sum(file.size for file in files)
     sys.stdout.write(f"{len(files)} files, {size / 1e6:.0f} MB{'':<38} clock   processor\n")
@@ -70,33 +65,10 @@ def make(directory: pathlib.Path, count: int) -> t.List[Wanted]:
     directory.mkdir()
     wanted = []
     for number in range(count):
-        content = chance.randbytes(min(5_000_000, int(math.exp(chance.gauss(11.0, 1.3)))))
+        content = chance.randbytes(packages.size(chance))
         (directory / f"{number}.deb").write_bytes(content)
         wanted.append(Wanted(f"{number}.deb", len(content), hashlib.sha256(content).hexdigest()))
     return wanted
-
-
-@contextlib.contextmanager
-def serving(work: pathlib.Path) -> t.Iterator[str]:
-    """Serve <work>/files."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    (work / "nginx.conf").write_text(_NGINX.format(work=work, port=port, user="user root;" if not pathlib.Path("/root").stat().st_uid else ""))
-    with subprocess.Popen(["nginx", "-e", f"{work}/error.log", "-c", f"{work}/nginx.conf"], stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(port)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            server.terminate()
-
-
-def wait_for(port: int) -> None:
-    """Return when somebody listens."""
-    for _turn in range(50):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.1)
-    raise SystemExit("nginx does not start")
 
 
 def time_curl(work: pathlib.Path, url: str, files: t.Sequence[Wanted]) -> Cost:

@@ -12,29 +12,17 @@ into the pool, by-hash, xz, Contents and the signature. The other tools index pa
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import random
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._archive import deb_repository, declaration, rpm_repository, signing
+import packages
 
-_SPEC = """Name: bench{number}
-Version: 1
-Release: 1
-Summary: benchmark
-License: none
-BuildArch: noarch
-%description
-x
-{subpackages}
-"""
+from ansible_collections.egi.cmd.plugins.module_utils._archive import deb_repository, declaration, rpm_repository, signing
 
 
 def main() -> None:
@@ -49,10 +37,10 @@ def main() -> None:
         with signing.open_home(home) as keyring:
             key = keyring.create("Benchmark", "rsa3072", 0)
         debs, rpms = os.path.join(work, "debs"), os.path.join(work, "rpms")
-        make_debs(debs, wanted.debs)
+        packages.make_debs(debs, wanted.debs)
         rows = time_debs(work, debs, home, key)
         if shutil.which("rpmbuild") and shutil.which("createrepo_c"):
-            make_rpms(work, rpms, wanted.rpms)
+            packages.make_rpms(work, rpms, wanted.rpms)
             rows += time_rpms(work, rpms, home, key)
     for what, seconds in rows:
         sys.stdout.write(f"{what:<66} {seconds:7.3f} s\n")
@@ -95,51 +83,6 @@ def time_rpms(work: str, rpms: str, home: str, key: str) -> t.List[t.Tuple[str, 
     return rows
 
 
-def make_debs(directory: str, count: int) -> None:
-    """Packages of the size distribution of a real archive: three files and exp(N(11, 1.3)) bytes each, seed 7."""
-    chance = random.Random(7)
-    os.makedirs(directory)
-    for number in range(count):
-        _make_deb(directory, f"bench{number:05}", chance.randbytes(min(5 << 20, int(chance.lognormvariate(11, 1.3)))))
-
-
-def _make_deb(directory: str, name: str, payload: bytes) -> None:
-    control = f"Package: {name}\nVersion: 1.0-1\nArchitecture: all\nMaintainer: Example <team@example.org>\nDescription: benchmark\n"
-    archives = [
-        ("debian-binary", b"2.0\n"),
-        ("control.tar.gz", _tar({"./control": control.encode()})),
-        ("data.tar.gz", _tar({f"./usr/share/{name}/{part}": payload if part == "data" else b"" for part in ("data", "a", "b")})),
-    ]
-    with open(os.path.join(directory, f"{name}_1.0-1_all.deb"), "wb") as file:
-        file.write(b"!<arch>\n")
-        for member, data in archives:
-            file.write(f"{member:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2))
-
-
-def _tar(files: t.Mapping[str, bytes]) -> bytes:
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz", format=tarfile.GNU_FORMAT, compresslevel=1) as archive:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return raw.getvalue()
-
-
-def make_rpms(work: str, directory: str, count: int) -> None:
-    """noarch packages, a hundred from each spec file."""
-    os.makedirs(directory)
-    for number in range(0, count, 100):
-        parts = "".join(
-            f"%package p{part}\nSummary: part\n%description p{part}\nx\n%files p{part}\n" for part in range(min(100, count - number))
-        )
-        spec = os.path.join(work, "bench.spec")
-        with open(spec, "w", encoding="utf-8") as file:
-            file.write(_SPEC.format(number=number, subpackages=parts))
-        subprocess.run(["rpmbuild", "--quiet", "-bb", "--define", f"_topdir {work}/build", "--define", f"_rpmdir {directory}",
-                        "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", spec], check=True, stderr=subprocess.DEVNULL)
-
-
 def _declared(root: str, packages: str, home: str, key: str, kind: str, contents: bool) -> declaration.Declaration:
     deb = kind == "deb"
     part = {"name": "bench", "path": "bench", "state": "present", "kind": "base", "components": {"main": [packages]}, "packages": [packages],
@@ -165,7 +108,7 @@ def _forget(root: str) -> None:
 
 
 def _one_more(debs: str) -> None:
-    _make_deb(debs, f"more{len(os.listdir(debs))}", b"")
+    packages.make_deb(debs, f"more{len(os.listdir(debs))}", b"")
 
 
 def _quiet(command: t.List[str]) -> None:

@@ -14,12 +14,13 @@ import argparse
 import hashlib
 import multiprocessing
 import pathlib
-import random
 import resource
 import sys
 import tempfile
 import time
 import typing as t
+
+from packages import write_index
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -30,24 +31,6 @@ _SLICE = 1 << 18
 
 Found = t.List[t.Tuple[str, int, str, str, str]]
 Read = t.Callable[[str], Found]
-
-
-def write_packages(path: pathlib.Path, count: int) -> None:
-    """An index as large as Debian's: about 790 bytes a stanza."""
-    rng = random.Random(7)
-    words = ["library", "for", "reading", "and", "writing", "example", "data", "files", "in", "the", "format", "of", "development", "server", "client"]
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(count):
-            name = f"{rng.choice(words)}-{rng.choice(words)}{number}"
-            depends = ", ".join(f"lib{rng.choice(words)}{rng.randrange(99)} (>= {rng.randrange(9)}.{rng.randrange(20)})" for _unused in range(rng.randrange(9)))
-            file.write(
-                f"Package: {name}\nVersion: {rng.randrange(9)}.{rng.randrange(30)}-{rng.randrange(1, 9)}+deb12u1\nInstalled-Size: {rng.randrange(9999)}\n"
-                f"Maintainer: Example Team <team@example.org>\nArchitecture: {rng.choice(('all', 'amd64'))}\nDepends: {depends}\n"
-                f"Description: {' '.join(rng.choices(words, k=7))}\nMulti-Arch: foreign\nHomepage: https://www.example.org/{name}\n"
-                f"Description-md5: {number:032x}\nTag: {', '.join(f'{rng.choice(words)}::{rng.choice(words)}' for _unused in range(9))}\n"
-                f"Section: net\nPriority: optional\nFilename: pool/main/{name[0]}/{name}/{name}_1.0-1_amd64.deb\nSize: {rng.randrange(1 << 24)}\n"
-                f"MD5sum: {number:032x}\nSHA256: {hashlib.sha256(name.encode()).hexdigest()}\n\n"
-            )
 
 
 def write_primary(path: pathlib.Path, count: int) -> None:
@@ -120,7 +103,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         packages, primary = pathlib.Path(options.packages or f"{directory}/Packages"), pathlib.Path(directory, "primary.xml")
         if not options.packages:
-            write_packages(packages, COUNT)
+            write_index(packages, COUNT)
         write_primary(primary, COUNT // 3)
         readers = {"egi.cmd, Packages": (ours, packages), "apt_pkg.TagFile": (apt, packages), "egi.cmd, primary.xml": (ours_rpm, primary)}
         print(f"{'reader':24}{'s':>8}{'packages/s':>12}{'MiB':>6}   best of {options.repeat}")
