@@ -26,7 +26,8 @@ class Reader:
     not well-formed or declares a document type.
     """
 
-    def __init__(self, what: str, start: Start, end: End) -> None:
+    def __init__(self, what: str, start: Start, end: End, doctype: bool = False) -> None:
+        """doctype: let a document type through that declares nothing itself, as comps.xml has one. Nothing is ever loaded."""
         self.action = f"read {what}"
         self._start, self._end = start, end
         self._text: t.List[str] = []
@@ -36,7 +37,8 @@ class Reader:
         self._parser.StartElementHandler = self._open
         self._parser.EndElementHandler = self._close
         self._parser.CharacterDataHandler = self._text.append
-        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._doctype = doctype
+        self._parser.StartDoctypeDeclHandler = self._declared
 
     def feed(self, slices: t.Iterable[bytes]) -> t.Iterator[None]:
         """Read; yields after each slice, so that a caller may hand on what was found so far."""
@@ -53,6 +55,12 @@ class Reader:
         """The text since the last start of an element, without blanks around it."""
         return "".join(self._text).strip()
 
+    @property
+    def position(self) -> int:
+        """Within start() and end(): where in the document that tag begins, in bytes. Within end() of an element of one tag
+        only (<a/>) it is where that tag ends."""
+        return self._parser.CurrentByteIndex
+
     def _open(self, name: str, attributes: t.Dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
@@ -64,5 +72,6 @@ class Reader:
         self._depth -= 1
         self._end(name)
 
-    def _refuse(self, *_declaration: object) -> None:
-        raise Failure(self.action, "it declares a document type, which no repository does", REMEDY)
+    def _declared(self, _name: str, _system: t.Optional[str], _public: t.Optional[str], has_declarations: int) -> None:
+        if has_declarations or not self._doctype:
+            raise Failure(self.action, "it declares a document type, which no repository does", REMEDY)
