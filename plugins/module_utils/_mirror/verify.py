@@ -16,11 +16,12 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, rpm_upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import store as stores
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Held
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.repair import Held, held, mend, mend_document
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Show, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
 
@@ -51,16 +52,12 @@ def verify(mirror: Mirror, sets: t.Sequence[Set], repair: bool, show: Show, seen
     """Check every generation of the sets. repair: fetch again what is damaged, as long as the upstream has it.
     seen: called with the bytes read so far and in total."""
     notes: t.List[str] = []
-    parts = []
-    for of_set in sets:
-        sources = {source.name: source for source in of_set.sources}
-        for generation in mirror.generations.all(of_set.name):
-            parts += [_Held(generation, name, sources.get(name)) for name in generation.sources]
+    parts = held(mirror, sets)
     needed = {file.sha256: file.size for part in parts for file in part.files(mirror)}
     progress = _Progress(sum(needed.values()), seen)
     damaged = set(mirror.store.scrub(needed, progress.add))
     damaged |= {sha256 for sha256, size in needed.items() if not mirror.store.has(sha256, size)}
-    mended = _mend(mirror, parts, damaged, show, notes) if repair and damaged else set()
+    mended = mend(mirror, parts, damaged, show, notes) if repair and damaged else set()
     findings: t.List[Finding] = []
     told: t.Set[str] = set()
     for part in parts:
@@ -69,7 +66,7 @@ def verify(mirror: Mirror, sets: t.Sequence[Set], repair: bool, show: Show, seen
             if file.sha256 in damaged and file.sha256 not in told:
                 told.add(file.sha256)
                 findings.append(Finding(f"{part.where}/{file.path}", "its content is damaged or gone", file.sha256 in mended))
-        findings += _structure(mirror, part, manifest, damaged, repair)
+        findings += _structure(mirror, part, manifest, damaged, show if repair else None)
         if part.source is None or selection(part.source) != part.generation.sources[part.name].selection:
             notes.append(f"{part.where}: the configuration asks for something else now, its signature was not checked again")
         else:
@@ -78,61 +75,37 @@ def verify(mirror: Mirror, sets: t.Sequence[Set], repair: bool, show: Show, seen
     return Report(len(needed), progress.total, findings, notes)
 
 
-class _Held(t.NamedTuple):
-    """One source in one generation. source: as it is configured now, None if it no longer is."""
-
-    generation: Generation
-    name: str
-    source: t.Optional[Source]
-
-    @property
-    def where(self) -> str:
-        """Where readers find it, below the mirror's root."""
-        return f"snapshots/{self.generation.name}/{self.name}"
-
-    def files(self, mirror: Mirror) -> t.Iterator[Wanted]:
-        """What it needs of the store; read each time, because all generations together do not fit in memory."""
-        return mirror.generations.manifest(self.generation.name, self.name).in_store()
-
-
 class _Progress:
     """Adds up what was read."""
 
     def __init__(self, total: int, seen: t.Callable[[int, int], None]) -> None:
         self.total, self._done, self._seen = total, 0, seen
 
-    def add(self, held: Held) -> None:
-        self._done += held.size
+    def add(self, one: stores.Held) -> None:
+        self._done += one.size
         self._seen(self._done, self.total)
 
 
-def _mend(mirror: Mirror, parts: t.Sequence[_Held], damaged: t.Collection[str], show: Show, notes: t.List[str]) -> t.Set[str]:
-    """Fetch damaged files again from the sources that had them; return those that are whole now."""
-    asked: t.Dict[Source, t.Dict[str, Wanted]] = {}
-    for part in parts:
-        if part.source is not None:
-            asked.setdefault(part.source, {}).update({file.sha256: file for file in part.files(mirror) if file.sha256 in damaged})
-    for source, files in asked.items():
-        lacking = [file for file in files.values() if not mirror.store.has(file.sha256, file.size)]
-        try:
-            if lacking:
-                mirror.fetch(source, lacking, show)
-        except Failure as failure:
-            notes.append(str(failure))
-    return {sha256 for files in asked.values() for sha256, file in files.items() if mirror.store.has(sha256, file.size)}
+def documents(mirror: Mirror, part: Held, show: t.Optional[Show]) -> t.Iterator[Finding]:
+    """Metadata that is not what was published. show: progress of mending it, None to leave it as it is."""
+    for document in mirror.generations.damaged_documents(part.generation.name, part.name):
+        repaired = show is not None and mend_document(mirror, part, document, show)
+        why = "this metadata is not what was published"
+        if show is not None and not repaired:
+            why += f", and neither another snapshot nor the upstream has it; a sync makes a new one, then: cmd-mirror snapshot delete {part.generation.name}"
+        yield Finding(f"{part.where}/{document.path}", why, repaired)
 
 
-def _structure(mirror: Mirror, part: _Held, manifest: Manifest, damaged: t.Collection[str], repair: bool) -> t.Iterator[Finding]:
-    """Metadata that changed, and files a reader does not reach although the store has them."""
+def _structure(mirror: Mirror, part: Held, manifest: Manifest, damaged: t.Collection[str], show: t.Optional[Show]) -> t.Iterator[Finding]:
+    """Metadata that changed, and files a reader does not reach although the store has them. show: as above."""
     generation, name = part.generation, part.name
-    for document in mirror.generations.damaged_documents(generation.name, name):
-        yield Finding(f"{part.where}/{document.path}", "this metadata is not what was published; delete this snapshot, a sync makes a new one", False)
+    yield from documents(mirror, part, show)
     holes = [file for file in mirror.generations.missing(generation.name, name) if file.sha256 not in damaged and file not in manifest.documents]
     if not holes:
         return
-    if repair:
+    if show:
         mirror.generations.tree.place(name, [entry.wanted for entry in manifest.entries], generation.sources[name].tree)
-    left = set(mirror.generations.missing(generation.name, name)) if repair else set(holes)
+    left = set(mirror.generations.missing(generation.name, name)) if show else set(holes)
     for file in holes:
         yield Finding(f"{part.where}/{file.path}", "the link to it is gone", file not in left)
 

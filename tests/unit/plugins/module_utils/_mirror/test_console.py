@@ -156,7 +156,13 @@ def test_damage_is_found_and_mended(site: Site) -> None:
         link.unlink()
     assert [finding["repaired"] for finding in site.run("verify", "--repair")["findings"]] == [True]
     head = next((site.root / "snapshots").glob("*/deb/dists/suite/InRelease"))
-    head.write_bytes(head.read_bytes().replace(b"Example", b"Exemple", 1))
+    good, moment = head.read_bytes(), head.stat().st_mtime
+    head.write_bytes(good.replace(b"Example", b"Exemple", 1))
+    os.utime(head, (moment, moment))  # rot leaves it alone
+    assert [finding["repaired"] for finding in site.run("verify", "--repair")["findings"]] == [True]  # the upstream still has it
+    assert head.read_bytes() == good and head.stat().st_mtime == moment
+    site.publish(alpha=b"one", beta=b"two")
+    head.write_bytes(good.replace(b"Example", b"Exemple", 1))
     assert not any(finding["repaired"] for finding in site.run("verify", "--repair", good=4)["findings"])
 
 
