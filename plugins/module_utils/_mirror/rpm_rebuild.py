@@ -81,7 +81,7 @@ def rebuild(upstream: t.Iterable[Metadata], kept: t.Collection[Entry], dated: in
                 files.append(file)
             else:
                 os.unlink(file.local)
-    return Rebuilt(_repomd(files, dated), tuple(files))
+    return Rebuilt(repomd(files, dated), tuple(files))
 
 
 class _Content(t.Protocol):
@@ -174,7 +174,8 @@ def _written(kind: str, content: t.Iterable[bytes], directory: str) -> File:
     return File(kind, Wanted(name, size, packed.hexdigest()), local, opened.hexdigest(), open_size)
 
 
-def _repomd(files: t.Iterable[File], dated: int) -> bytes:
+def repomd(files: t.Iterable[File], dated: int) -> bytes:
+    """repomd.xml of rebuilt files. dated: as for rebuild(); another date is another repomd.xml of the same files."""
     parts = [
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">\n'

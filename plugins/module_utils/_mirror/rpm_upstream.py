@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness, rpm_primary, rpm_repomd, trust, unpack, upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness, rpm_primary, rpm_rebuild, rpm_repomd, trust, unpack, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Answer
 
@@ -55,7 +55,8 @@ def _snapshot(
     primary = repomd.one("primary")
     if primary is None:
         raise Failure(f"mirror {what}", "it names no primary metadata", "The upstream is damaged; nothing was used")
-    large = [data.wanted for data in repomd.data]
+    # What is not passed on is only read: databases, deltas and chunked files are not.
+    large = [data.wanted for data in repomd.data if source.mode == "verbatim" or data.type in rpm_rebuild.KINDS]
     local = upstream.taken(take, large)
     name = upstream.named(source, primary.wanted.path)
     slices = unpack.slices(local[primary.wanted.sha256], primary.open_size or unpack.UNDECLARED, name)
@@ -70,7 +71,7 @@ def _signature(source: Source, get: upstream.Get, repomd: bytes, what: str) -> t
     answer = get(_SIGNATURE, most=upstream.LARGEST_SIGNATURE)
     if answer.status == 200:
         if source.signed_metadata:
-            trust.detached(repomd, answer.body, source.keyring, what)
+            upstream.signed(source, get, _HEAD, repomd, answer.body, what)
         return [Document(_SIGNATURE, answer.body)]
     if source.signed_metadata:
         raise Failure(f"verify {what}", "it is not signed", "If the upstream does not sign its metadata, set signed_metadata: false for this source")

@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness, trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Source, Unobtainable, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Answer, Validators
 
@@ -73,7 +73,8 @@ def state(memory: Memory) -> t.Dict[str, t.Any]:
 
 def asked(source: Source) -> t.Tuple[str, str]:
     """Digests of what the source selects, and of whom it trusts: a change of either means reading everything again."""
-    chosen = (source.format, source.suites, source.components, source.architectures, source.sources, source.contents, source.languages)
+    chosen = (source.format, source.suites, source.components, source.architectures, source.sources, source.contents, source.languages,
+              source.mode == "verbatim")
     keys = b""
     if source.keyring:
         try:
@@ -91,6 +92,17 @@ def changed(get: Get, path: str, head: Head) -> t.Optional[Answer]:
     if answer.status == 304 or (answer.status == 200 and _digest(answer.body) == head.sha256):
         return None
     return answer
+
+
+def signed(source: Source, get: Get, path: str, head: bytes, signature: bytes, what: str) -> None:
+    """Check the signature that lies beside a head. Raises Failure as trust.detached() does; Unobtainable if the upstream
+    has another head by now, for then the two were of two states."""
+    try:
+        trust.detached(head, signature, source.keyring, what)
+    except Failure as failure:
+        if get(path, most=LARGEST_HEAD).body == head:
+            raise
+        raise Unobtainable(failure.action, failure.why, failure.remedy) from failure
 
 
 def still_fresh(source: Source, heads: t.Mapping[str, Head], now: int) -> t.List[str]:
