@@ -18,4 +18,5 @@ def run(report: Report, quick: bool, arguments: list[str]) -> None:
     report.tally("versions", report.run("/usr/bin/python3", "tests/exact/versions.py", *(arguments or ["--pairs", "100000"]), env=env, cwd=TOP))
     report.tally("candidates", report.run("/usr/bin/python3", "tests/exact/candidate.py", env=env, cwd=TOP))
     report.tally("closures", report.run("/usr/bin/python3", "tests/exact/closure.py", "--worlds", "3000", env=env, cwd=TOP))
+    report.tally("rebuilt rpm metadata", report.run("/usr/bin/python3", "tests/exact/rpm_rebuild.py", "--rounds", "100", env=env, cwd=TOP))
     report.tally("publishing", report.run("/usr/bin/python3", "tests/exact/publish_interrupted.py", "--seconds", "20", env=env, cwd=TOP))
