@@ -12,8 +12,8 @@ from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, envi
 from tests.run.report import Report
 from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
-# Real tools that unit tests let judge: signing, TLS, compressed indices, package headers, images
-_JUDGES = ("gnupg", "gpgv", "openssl", "rpm", "xorriso", "zstd")
+# Real tools that unit tests let judge: signing, TLS, transfer, compressed indices, package headers, images
+_JUDGES = ("gnupg", "gpgv", "openssl", "rpm", "rsync", "sqv", "xorriso", "zstd")
 
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:

@@ -17,6 +17,9 @@ from urllib.parse import quote, unquote, urlsplit
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 
 PORTS = {"http": 80, "https": 443}
+RSYNC = "rsync"
+_RSYNC_PORT = 873
+_ACCOUNT = re.compile(r"[A-Za-z0-9._+-]+")
 _UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -28,17 +31,27 @@ class Origin(NamedTuple):
     port: int
 
 
+class Account(NamedTuple):
+    """A login."""
+
+    user: str
+    password: str
+
+
 class Address(NamedTuple):
     """One URL of an upstream.
 
     origin: None for file. base: path with a final '/', percent-encoded for http, plain for file. authorization: value
-    of that header, or None. shown: the URL without its login.
+    of that header, or None. shown: the URL without its login. module: for rsync, what its program is told; the password
+    is not in it. account: for rsync, the login.
     """
 
     origin: Optional[Origin]
     base: str
     authorization: Optional[str]
     shown: str
+    module: str = ""
+    account: Optional[Account] = None
 
     def target(self, path: str) -> str:
         """Return the request target, or the file's path, of a path below this address."""
@@ -46,11 +59,11 @@ class Address(NamedTuple):
 
     def url(self, path: str) -> str:
         """Return the URL of a path below this address, without its login."""
-        return self.shown + (path if self.origin is None else quote(path))
+        return self.shown + (path if self.origin is None or self.module else quote(path))
 
 
 def parse(url: str) -> Address:
-    """Take the base URL of an upstream apart: http, https or file (RFC 3986)."""
+    """Take the base URL of an upstream apart: http, https, file or rsync (RFC 3986, RFC 5781)."""
     action = f"use URL {_without_login(url)!r}"
     remedy = "Write it like https://mirror.example.org/debian/"
     if _UNFIT.search(url):
@@ -67,12 +80,15 @@ def parse(url: str) -> Address:
         if host not in ("", "localhost"):
             raise Failure(action, f"a file URL cannot name host {host!r}", "Write file:///path")
         return Address(None, unquote(base), None, "file://" + base)
-    if parts.scheme not in PORTS:
-        raise Failure(action, f"its scheme is {parts.scheme or 'missing'!r}, not http, https or file", remedy)
+    if parts.scheme not in (*PORTS, RSYNC):
+        raise Failure(action, f"its scheme is {parts.scheme or 'missing'!r}, not http, https, file or rsync", remedy)
     if not host:
         raise Failure(action, "it names no host", remedy)
+    if parts.scheme == RSYNC:
+        return _rsync(url, host, port, base, action)
     origin = Origin(parts.scheme, host, port or PORTS[parts.scheme])
-    return Address(origin, base, _login(url, host), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{base}")
+    account = _login(url, host)
+    return Address(origin, base, basic(*account) if account else None, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{base}")
 
 
 def basic(user: str, password: str) -> str:
@@ -80,10 +96,22 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
-def userinfo(url: str) -> Optional[str]:
-    """Return the Authorization value a URL itself carries, or None."""
+def userinfo(url: str) -> Optional[Account]:
+    """Return the login a URL itself carries, or None."""
     parts = urlsplit(url)
-    return None if parts.username is None else basic(unquote(parts.username), unquote(parts.password or ""))
+    return None if parts.username is None else Account(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _rsync(url: str, host: str, port: Optional[int], base: str, action: str) -> Address:
+    """A directory of a daemon's module. The login goes to the program apart from the URL, where others could read it."""
+    if base == "/":
+        raise Failure(action, "it names no module of the daemon", "Write it like rsync://mirror.example.org/debian/")
+    account = _login(url, host)
+    if account and not _ACCOUNT.fullmatch(account.user):
+        raise Failure(action, "the rsync program cannot be told a user of that name", "Ask for one of letters, digits, '.', '_', '+' and '-'")
+    place = urlsplit(url).netloc.rpartition("@")[2] + unquote(base)
+    login = f"{account.user}@" if account else ""
+    return Address(Origin(RSYNC, host, port or _RSYNC_PORT), unquote(base), None, f"{RSYNC}://{place}", f"{RSYNC}://{login}{place}", account)
 
 
 def _without_login(url: str) -> str:
@@ -92,7 +120,7 @@ def _without_login(url: str) -> str:
     return scheme + mark + rest.rpartition("@")[2]
 
 
-def _login(url: str, host: str) -> Optional[str]:
+def _login(url: str, host: str) -> Optional[Account]:
     """The URL's own login, else that of the netrc file ($NETRC or ~/.netrc), as curl looks for it."""
     own = userinfo(url)
     path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
@@ -104,4 +132,4 @@ def _login(url: str, host: str) -> Optional[str]:
         raise Failure(f"read logins from {path}", f"line {error.lineno} is not netrc syntax", "Correct it, see netrc(5)") from error
     except (OSError, UnicodeError) as error:
         raise Failure(f"read logins from {path}", getattr(error, "strerror", None) or "it is not text", "Correct it, or remove it") from error
-    return basic(found[0] or "", found[2] or "") if found else None
+    return Account(found[0] or "", found[2] or "") if found else None

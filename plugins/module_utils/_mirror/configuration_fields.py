@@ -71,7 +71,7 @@ def _suite(value: t.Any) -> bool:
 
 
 def _url(value: t.Any) -> bool:
-    return isinstance(value, str) and value.startswith(("http://", "https://", "file://"))
+    return isinstance(value, str) and value.startswith(("http://", "https://", "file://", "rsync://"))
 
 
 def _expression(value: t.Any) -> bool:
@@ -123,7 +123,7 @@ KEEP = {
 SOURCE = {
     "name": Field("a name of [a-z0-9._-], a directory below the set", lambda value: isinstance(value, str) and _SOURCE_NAME.fullmatch(value) is not None),
     "format": Field("deb or rpm", lambda value: value in ("deb", "rpm")),
-    "urls": Field("a list of http, https or file URLs, at least one", lambda value: _list_of(_url)(value) and value != []),
+    "urls": Field("a list of http, https, file or rsync URLs, at least one", lambda value: _list_of(_url)(value) and value != []),
     "keyring": Field("an absolute path to a binary OpenPGP keyring", _absolute),
     "suites": Field("a list of suites, at least one", lambda value: _list_of(_suite)(value) and value != []),
     "components": Field("a list of components", _list_of(_relative)),

@@ -17,7 +17,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import PORTS, Origin, userinfo
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import PORTS, Origin, basic, userinfo
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 
 _CONNECT = 10.0  # seconds to connect in: whoever is there answers sooner, and nothing can interrupt it
@@ -231,4 +231,4 @@ def _proxy(url: str) -> Proxy:
     if parts.scheme != "http" or not host:
         raise Failure(action, "it is not an http:// URL with a host", remedy)
     login = userinfo(url)
-    return Proxy(host, port, {"Proxy-Authorization": login} if login else {})
+    return Proxy(host, port, {"Proxy-Authorization": basic(*login)} if login else {})

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
-"""One GET: a request, the redirects it meets, and the body as a stream."""
+"""One GET or HEAD: a request, the redirects it meets, and the body as a stream."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ class Exchanges:
         self._watch = watch
         self._own = own
 
-    def ask(self, address: Address, path: str, headers: Mapping[str, str], start: int = 0) -> Reply:
-        """GET a path below an address, from byte ``start``. Raises Fault when no status came.
+    def ask(self, address: Address, path: str, headers: Mapping[str, str], start: int = 0, method: str = "GET") -> Reply:
+        """GET, or HEAD, a path below an address, from byte ``start``. Raises Fault when no status came.
 
         The reply's status is 200, 206 (only to a start above 0, and from there), 304 or what the server said.
         """
@@ -151,7 +151,7 @@ class Exchanges:
             wanted["Range"] = f"bytes={start}-"
         origin, target = address.origin, address.target(path)
         for _hop in range(MOST_REDIRECTS + 1):
-            reply = self._ask_once(origin, target, wanted)
+            reply = self._ask_once(origin, target, wanted, method)
             if reply.status not in _MOVED:
                 if reply.status == 206 and not _from(reply, start):
                     reply.close()
@@ -161,17 +161,17 @@ class Exchanges:
             origin, target = _moved(reply)
         raise Fault(f"it redirects more than {MOST_REDIRECTS} times", final=True)
 
-    def _ask_once(self, origin: Origin, target: str, headers: Mapping[str, str]) -> HttpReply:
+    def _ask_once(self, origin: Origin, target: str, headers: Mapping[str, str], method: str) -> HttpReply:
         line = self._connections.lend(origin)
         try:
-            return self._over(line, target, headers)
+            return self._over(line, target, headers, method)
         except Fault:
             # A server may close an idle connection just as it is used again: that says nothing about the server.
             if not line.used or line.cut:
                 raise
-        return self._over(self._connections.lend(origin, fresh=True), target, headers)
+        return self._over(self._connections.lend(origin, fresh=True), target, headers, method)
 
-    def _over(self, line: Line, target: str, headers: Mapping[str, str]) -> HttpReply:
+    def _over(self, line: Line, target: str, headers: Mapping[str, str], method: str) -> HttpReply:
         sent: Dict[str, str] = {**headers, **line.headers}
         login = self._own.get(line.origin)
         if login:
@@ -180,7 +180,7 @@ class Exchanges:
         try:
             if line.connection.sock is None:
                 self._connections.connect(line)
-            line.connection.request("GET", line.prefix + target, headers=sent)
+            line.connection.request(method, line.prefix + target, headers=sent)
             response = line.connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._watch.remove(line)
@@ -243,7 +243,7 @@ def _open_file(address: Address, path: str, headers: Mapping[str, str], start: i
         os.close(descriptor)
         raise Fault("it is not a regular file", final=True)
     file = os.fdopen(descriptor, "rb", buffering=0)
-    tags = {"ETag": f'"{found.st_size:x}-{found.st_mtime_ns:x}"'}
+    tags = {"ETag": f'"{found.st_size:x}-{found.st_mtime_ns:x}"', "Content-Length": str(found.st_size)}
     if headers.get("If-None-Match") == tags["ETag"]:
         file.close()
         return FileReply(304, tags, url, io.BytesIO(), 0)

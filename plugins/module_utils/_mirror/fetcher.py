@@ -8,17 +8,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import heapq
 import os
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault, Reply, said
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.lot import MOST_BYTES, MOST_FILES, Lot, Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Unobtainable, Wanted, inside
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.partial import claim
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Queue, Task
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
 
@@ -36,19 +38,6 @@ class Progress(NamedTuple):
     size: int
     size_total: int
     failed: int
-
-
-class Store(Protocol):
-    """What fetching needs of the store."""
-
-    def has(self, sha256: str, size: int) -> bool:
-        """Whether the file is there."""
-
-    def partial(self, sha256: str) -> str:
-        """The path a file is written to until it is verified."""
-
-    def keep(self, sha256: str) -> str:
-        """Take in the verified partial file."""
 
 
 def fetch(
@@ -155,14 +144,37 @@ class _Fetch:
         if resting:
             self._queue.again(task, resting)
             return
+        if place.site.rsync:
+            self._attempt_lot(task, place, place.site.rsync)
+            return
         fault: Optional[Fault] = None
         there = False
-        with self._lock:
-            self._active[id(task)] = task
+        self._begin([task])
         try:
             there = self._bring(task, place)
         except Fault as error:
             fault = error
+        self._settle(task, place, there, fault)
+
+    def _attempt_lot(self, first: Task, place: Place, rsync: Rsync) -> None:
+        """Fetch a file, and with it others that are to be had from the same rsync daemon."""
+        places = {first: place}
+        for task in self._queue.take_more(MOST_FILES - 1, MOST_BYTES - first.size):
+            best = task.best()
+            if best and best.site is place.site:
+                places[task] = best
+            else:
+                self._queue.again(task, 0)
+        self._begin(places)
+        for result in Lot(self._transport, self._store, place.site, rsync).receive(places):
+            self._settle(*result)
+
+    def _begin(self, tasks: Iterable[Task]) -> None:
+        with self._lock:
+            self._active.update((id(task), task) for task in tasks)
+
+    def _settle(self, task: Task, place: Place, there: bool, fault: Optional[Fault]) -> None:
+        """Count a file as there, or put it back for its next attempt."""
         with self._lock:  # before anyone else may take it again
             del self._active[id(task)]
             self._done += there
@@ -201,7 +213,7 @@ class _Fetch:
         Raises Fault; OSError is of our own disk.
         """
         partial = self._store.partial(task.sha256)
-        descriptor = _claim(partial)
+        descriptor = claim(partial)
         if descriptor is None:
             return False
         try:
@@ -217,33 +229,6 @@ class _Fetch:
         finally:
             os.close(descriptor)
         return True
-
-
-def _claim(partial: str) -> Optional[int]:
-    """Open a partial file for this thread alone; None while another has it.
-
-    Two sources are read at once, and repositories often share an index: the same content is then wanted twice.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    try:
-        try:
-            descriptor = os.open(partial, flags, 0o644)
-        except PermissionError:  # a run was killed between making the whole file read-only and naming it
-            os.chmod(partial, 0o644)
-            descriptor = os.open(partial, flags, 0o644)
-    except FileNotFoundError:
-        if not os.path.isdir(os.path.dirname(partial)):
-            raise
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(partial)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    # What is open here may be a verified file by now: it must not be written to.
-    os.close(descriptor)
-    return None
 
 
 class _Arrival:

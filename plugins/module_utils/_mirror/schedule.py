@@ -115,6 +115,15 @@ class Queue:
                 self._changed.wait(pause or None)
             return None
 
+    def take_more(self, count: int, size: int) -> List[Task]:
+        """Return further tasks that are ready: at most so many, and so many bytes; without waiting."""
+        taken: List[Task] = []
+        with self._changed:
+            while not self._closed and self._ready and len(taken) < count and self._ready[0][2].size <= size:
+                taken.append(heapq.heappop(self._ready)[2])
+                size -= taken[-1].size
+        return taken
+
     def again(self, task: Task, seconds: float) -> None:
         """Put a taken task back, to be taken after a pause."""
         with self._changed:

@@ -7,6 +7,7 @@
 
     <root>/store/sha256/ab/ab12…     whole and verified
     <root>/store/partial/ab12…       being fetched; what an interrupted run left is gone on with
+    <root>/store/arriving/           what a transfer needs besides that, for as long as it takes
     <root>/store/unsettled           a run is writing: what it wrote may not be on disk yet
 """
 
@@ -17,6 +18,7 @@ import ctypes
 import hashlib
 import os
 import re
+import shutil
 import stat
 import threading
 import typing as t
@@ -46,12 +48,14 @@ class Store:
         self.directory = os.path.join(root, "store")
         self._files = os.path.join(self.directory, "sha256")
         self._partial = os.path.join(self.directory, "partial")
+        self.arriving = os.path.join(self.directory, "arriving")
         self._marker = os.path.join(self.directory, "unsettled")
         self._distrusted: t.Set[str] = set()
         self._lock = threading.Lock()
         for directory in (root, self.directory, self._files):
             make_directory(directory)
-        os.makedirs(self._partial, mode=0o700, exist_ok=True)
+        for directory in (self._partial, self.arriving):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
 
     def path(self, sha256: str) -> str:
         """Where the file with this content is, or will be."""
@@ -150,6 +154,8 @@ class Store:
     def recover(self) -> t.List[str]:
         """Return the files a power cut damaged, now distrusted. A rename can reach the disk before the content it
         names: what a run wrote that did not settle() before this machine started again is read once more."""
+        for left in os.listdir(self.arriving):
+            shutil.rmtree(os.path.join(self.arriving, left), ignore_errors=True)
         try:
             with open(self._marker, encoding="ascii") as file:
                 if file.read() == _boot_id():

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
-"""Fetch from the mirrors of one source: http, https or file, with fail-over and back-off."""
+"""Fetch from the mirrors of one source: http, https, file or rsync, with fail-over and back-off."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import Address, parse
@@ -18,11 +18,13 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.connections import
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Exchanges, Fault, Reply
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.rate import Limit
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import AT_ONCE, Absent, Rsync
 
 MOST_METADATA = 64 * 1024 * 1024
 LEAST_BYTES_PER_SECOND = 500  # slower than this over a whole time-out is no transfer
 _LONGEST_PAUSE = 30.0
 _ABSENT = (404, 410)
+_T = TypeVar("_T")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # the same request may be answered later (RFC 9110, section 15)
 
 
@@ -49,6 +51,7 @@ class Site:
     def __init__(self, address: Address, place: int = 0) -> None:
         """place: its rank, the preferred mirror first."""
         self.address = address
+        self.rsync: Optional[Rsync] = None  # the program that speaks to it
         self.place = place
         self.dead = ""  # why it is not asked any more
         self.resting_until = 0.0
@@ -112,7 +115,14 @@ class Transport:
         self.limit = Limit(limit_bytes_per_second)
         self.stop = stop or threading.Event()
         self._halted = False
-        own = {site.address.origin: site.address.authorization for site in reversed(self.sites) if site.address.origin}
+        daemons = [site for site in self.sites if site.address.module]
+        if daemons:
+            program = Rsync(source, timeout, limit_bytes_per_second, LEAST_BYTES_PER_SECOND, lambda: self.stopped)
+            for site in daemons:
+                site.rsync = program
+            # The program is told the whole limit, so there is one of it; and daemons turn away whom they have too many of.
+            self.connections = min(connections, 1 if limit_bytes_per_second else AT_ONCE)
+        own = {site.address.origin: site.address.authorization for site in reversed(self.sites) if site.address.origin and not site.rsync}
         self._pool = Connections(source, set(own), timeout)
         self._watch = Watch(timeout, LEAST_BYTES_PER_SECOND, lambda: self.stopped)
         self._exchanges = Exchanges(self._pool, self._watch, own)
@@ -124,34 +134,17 @@ class Transport:
         gives a definite answer.
         """
         inside(path)
-        left = set(self.sites)
-        absent: Optional[Answer] = None
-        reasons: Dict[str, str] = {}
-        for attempt in range(self.retries + 1):
-            if attempt and self.stop.wait(pause_after(attempt)):
-                break
-            for site in sorted(left, key=Site.order):
-                if self.stopped:
-                    break
-                try:
-                    answer = self._get_once(site, path, validators, most)
-                except Fault as fault:
-                    reasons[site.address.url(path)] = fault.why
-                    if fault.final:
-                        left.discard(site)
-                    continue
-                if answer.status != 404:
-                    return answer
-                absent = absent or answer
-                left.discard(site)
-            if not left:
-                break
-        if self.stopped:
-            raise Failure(f"fetch {path}", "stopped on request", "Run it again; what was fetched is kept")
-        if absent:
-            return absent
-        why = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
-        raise Failure(f"fetch {path}", why, f"Check the URLs, proxy and login of source {self.name!r}")
+        return self._any_site(path, lambda site: self._get_once(site, path, validators, most), lambda answer: answer.status == 404)
+
+    def sizes(self, paths: Sequence[str]) -> Dict[str, int]:
+        """How many bytes files have, as a mirror says, without fetching them; those no mirror has are left out.
+
+        For files whose digest is signed and whose size is not. Raises Failure as get() does.
+        """
+        if not paths:
+            return {}
+        asked = [inside(path) for path in paths]
+        return self._any_site(asked[0], lambda site: self._sizes_once(site, asked), lambda found: len(found) < len(asked))
 
     def open(self, site: Site, path: str, start: int = 0, fresh: bool = False) -> Reply:
         """Ask one mirror for a file from byte ``start``; fresh: caches on the way must ask the mirror themselves.
@@ -163,6 +156,17 @@ class Transport:
             return reply
         reply.close()
         raise _refused(reply)
+
+    def answering(self, site: Site, ask: Callable[[], _T]) -> _T:
+        """Return what ask() does. Its Fault tells whether the mirror is there; one that is not gets a rest."""
+        try:
+            found = ask()
+        except Fault as fault:
+            if not fault.reached and not self.stopped:
+                site.silent(fault.why, self.retries, fault.final)
+            raise
+        site.answered()
+        return found
 
     def read(self, reply: Reply) -> bytes:
         """Return the next bytes of a reply, within the bandwidth limit."""
@@ -195,17 +199,49 @@ class Transport:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _ask(self, site: Site, path: str, headers: Dict[str, str], start: int = 0) -> Reply:
-        try:
-            reply = self._exchanges.ask(site.address, path, headers, start)
-        except Fault as fault:
-            if not fault.reached and not self.stopped:
-                site.silent(fault.why, self.retries, fault.final)
-            raise
-        site.answered()
-        return reply
+    def _any_site(self, path: str, once: Callable[[Site], _T], absent: Callable[[_T], bool]) -> _T:
+        """The first answer that is not absent() of any mirror, else the first that is. path: for messages."""
+        left = set(self.sites)
+        missing: List[_T] = []
+        reasons: Dict[str, str] = {}
+        for attempt in range(self.retries + 1):
+            if attempt and self.stop.wait(pause_after(attempt)):
+                break
+            for site in sorted(left, key=Site.order):
+                if self.stopped:
+                    break
+                try:
+                    answer = once(site)
+                except Fault as fault:
+                    reasons[site.address.url(path)] = fault.why
+                    if fault.final:
+                        left.discard(site)
+                    continue
+                if not absent(answer):
+                    return answer
+                missing.append(answer)
+                left.discard(site)
+            if not left:
+                break
+        if self.stopped:
+            raise Failure(f"fetch {path}", "stopped on request", "Run it again; what was fetched is kept")
+        if missing:
+            return missing[0]
+        why = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
+        raise Failure(f"fetch {path}", why, f"Check the URLs, proxy and login of source {self.name!r}")
+
+    def _ask(self, site: Site, path: str, headers: Dict[str, str], start: int = 0, method: str = "GET") -> Reply:
+        return self.answering(site, lambda: self._exchanges.ask(site.address, path, headers, start, method))
 
     def _get_once(self, site: Site, path: str, validators: Optional[Validators], most: int) -> Answer:
+        url = site.address.url(path)
+        rsync = site.rsync
+        if rsync:
+            try:
+                body = self.answering(site, lambda: rsync.read(site.address, path, most))
+            except Absent:
+                return Answer(404, b"", Validators(), url)
+            return Answer(200, body, Validators(), url)
         # Caches on the way revalidate: an index of yesterday with packages of today is no state of the upstream.
         headers = {"Cache-Control": "max-age=0"}
         known = validators if validators and validators.url in ("", site.address.shown) else Validators()
@@ -215,7 +251,6 @@ class Transport:
             headers["If-Modified-Since"] = known.last_modified
         reply = self._ask(site, path, headers)
         try:
-            url = site.address.url(path)
             if reply.status == 304 and (known.etag or known.last_modified):
                 return Answer(304, b"", known, url)
             if reply.status in _ABSENT:
@@ -225,6 +260,21 @@ class Transport:
             return Answer(200, self._body(reply, most), _validators(reply, site), url)
         finally:
             reply.close()
+
+    def _sizes_once(self, site: Site, paths: Sequence[str]) -> Dict[str, int]:
+        rsync = site.rsync
+        if rsync:
+            return self.answering(site, lambda: rsync.sizes(site.address, paths))
+        found = {}
+        for path in paths:
+            reply = self._ask(site, path, {}, method="HEAD")
+            reply.close()
+            size = reply.headers.get("Content-Length") or ""
+            if reply.status == 200 and size.isdecimal() and len(size) < 16:
+                found[path] = int(size)
+            elif reply.status not in _ABSENT:
+                raise _refused(reply) if reply.status != 200 else Fault("it does not say how long the file is", final=True)
+        return found
 
     def _body(self, reply: Reply, most: int) -> bytes:
         encoding = reply.headers.get("Content-Encoding") or "identity"

@@ -10,6 +10,7 @@ import hashlib
 import os
 import pathlib
 import random
+import resource
 import tempfile
 import threading
 import time
@@ -237,13 +238,25 @@ def test_an_error_of_the_caller_ends_the_threads(store: Store) -> None:
 def test_a_full_disk_ends_everything_and_leaves_no_rest(store: Store) -> None:
     files = {f"/{number}": bytes([number]) * 50_000 for number in range(50)}
     asked = [wanted(path[1:], body) for path, body in files.items()]
-    for file in asked:
-        os.symlink("/dev/full", store.partial(file.sha256))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Upstream(files) as server, Transport(source(server.url)) as mirror:
-        with pytest.raises(Failure, match="No space left on device.*Make room"):
-            fetch(mirror, asked, store)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+        try:
+            with pytest.raises(Failure, match="File too large.*Make room"):
+                fetch(mirror, asked, store)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert len(server.requests) < 40
-    assert not list(store.files())
+    assert not list(store.files()) and not list(store.partials())
+
+
+def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: pathlib.Path, store: Store) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    file = wanted("f", BODY)
+    os.symlink(tmp_path / "precious", store.partial(file.sha256))
+    with Upstream({"/f": BODY}) as server, Transport(source(server.url)) as mirror, pytest.raises(Failure, match="symbolic links"):
+        fetch(mirror, [file], store)
+    assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
 def test_the_limit_holds_for_all_connections_together(store: Store) -> None:
