@@ -126,25 +126,17 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._release import manifest as release_manifest
 from ansible_collections.egi.cmd.plugins.module_utils._release.resolve import Wishes, resolve
+from ansible_collections.egi.cmd.plugins.plugin_utils._releases import checked, refusing
 
 
+@refusing
 def resolve_filter(manifest: t.Any, facts: t.Any, **wishes: t.Any) -> t.Dict[str, t.Any]:
     """Return the resolved repository set; every refusal is an AnsibleFilterError."""
     strange = sorted(set(wishes) - set(Wishes._fields))
     if strange:
         raise AnsibleFilterError(f"egi.cmd.resolve has no argument '{strange[0]}'; it has {', '.join(Wishes._fields)}")
-    try:
-        return resolve(release_manifest.check(manifest, _source(manifest)), facts, Wishes(**wishes))
-    except Failure as failure:
-        raise AnsibleFilterError(str(failure)) from None
-
-
-def _source(manifest: t.Any) -> str:
-    name = manifest.get("name") if isinstance(manifest, dict) else None
-    return name if isinstance(name, str) else "(data)"
+    return resolve(checked(manifest), facts, Wishes(**wishes))
 
 
 class FilterModule:

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
-"""Rules of a release manifest that a schema cannot say: fields that belong together, patterns, places, dates."""
+"""Rules of a release manifest that a schema cannot say: fields that belong together, patterns, places."""
 
 from __future__ import annotations
 
 import itertools
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._release import layout
+from ansible_collections.egi.cmd.plugins.module_utils._release import calendar_rules, layout
 from ansible_collections.egi.cmd.plugins.module_utils._release.facts import ARCHITECTURES
 from ansible_collections.egi.cmd.plugins.module_utils._release.problems import (
     Problem,
@@ -21,9 +21,6 @@ from ansible_collections.egi.cmd.plugins.module_utils._release.problems import (
     value_problem,
 )
 
-_DATE_ORDER = (
-    "feature_freeze", "soft_code_freeze", "hard_code_freeze", "ga", "updates_until", "security_until", "retire_by",
-)
 _EXPECTED: t.Dict[str, str] = {
     "uri": "a URL or a list of URLs",
     "suite": "a suite pattern",
@@ -42,7 +39,7 @@ def problems(manifest: Manifest) -> t.List[Problem]:
     """Return what is wrong with a manifest that satisfies the schema, most telling first."""
     found = list(itertools.chain(
         _key_sources(manifest), _required_platforms(manifest), _platforms(manifest), _twins(manifest),
-        _patterns(manifest), _dates(manifest),
+        _patterns(manifest), calendar_rules.problems(manifest),
     ))
     if not found:
         found = list(itertools.chain.from_iterable(_layout(manifest, name) for name in manifest["platforms"]))
@@ -120,14 +117,6 @@ def _patterns(manifest: Manifest) -> t.Iterator[Problem]:
                                             f"'{{{word}}}'" + near_miss(word, allowed))
                 if frozen and "snapshot" not in words:
                     yield value_problem(dotted([*path, field]), "a pattern with {snapshot}", shown(pattern))
-
-
-def _dates(manifest: Manifest) -> t.Iterator[Problem]:
-    stated = [name for name in _DATE_ORDER if name in manifest.get("dates", {})]
-    for earlier, later in zip(stated, stated[1:]):
-        if manifest["dates"][later] < manifest["dates"][earlier]:
-            yield value_problem(f"dates.{later}", f"a day not before {earlier} ({manifest['dates'][earlier]})",
-                                manifest["dates"][later])
 
 
 def _layout(manifest: Manifest, platform: str) -> t.Iterator[Problem]:
