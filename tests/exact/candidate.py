@@ -26,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from checkout import load  # noqa: E402  # pylint: disable=wrong-import-position
 
-candidate, apt_policy = load("plugins.module_utils._host.candidate", "plugins.module_utils._host.apt_policy")
+candidate, apt_policy = load("plugins.module_utils._promotion.candidate", "plugins.module_utils._host.apt_policy")
 
 PACKAGES = [f"cloud-{number:02}" for number in range(100)]
 DEB_VERSIONS = ["1.0-1", "1.0-1~mos1", "1.0-1+mos6.1+1", "1.5-1", "2.0-1", "2.0-1~u22.04+mos1", "1:0.9-1"]

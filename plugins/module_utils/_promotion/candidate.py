@@ -5,7 +5,7 @@
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
 """Which version of a package a host would choose, worked out from priorities alone: for hosts that are not there to be asked.
 
-A host that can be asked is asked (``apt_view``, ``dnf_view``). What is said here was compared with real apt and dnf on
+A host that can be asked is asked (``_host``). What is said here was compared with real apt and dnf on
 thousands of generated situations (tests/exact/candidate.py), not taken from their manuals.
 """
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.egi.cmd.plugins.module_utils._host.candidate import AptPolicy, Offer, Pin, Suite, dnf_sync, dnf_upgrade
+from ansible_collections.egi.cmd.plugins.module_utils._promotion.candidate import AptPolicy, Offer, Pin, Suite, dnf_sync, dnf_upgrade
 from ansible_collections.egi.cmd.plugins.module_utils._version import rpm
 
 BASE = Suite({"a": "base", "o": "Example OS", "l": "Example OS", "n": "base"})
