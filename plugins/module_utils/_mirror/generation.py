@@ -195,8 +195,11 @@ class Generations:
     def clear_staging(self) -> None:
         """Remove what an interrupted run left."""
         for entry in os.listdir(self.directory):
-            if entry.startswith(_STAGING):
-                shutil.rmtree(os.path.join(self.directory, entry))
+            path = os.path.join(self.directory, entry)
+            if entry.startswith(_STAGING) and os.path.islink(path):  # never ours: what it leads to is not to go
+                os.unlink(path)
+            elif entry.startswith(_STAGING):
+                shutil.rmtree(path)
 
     def manifest_file(self, name: str, source: str) -> str:
         """Where it is written down what a generation holds of a source."""
