@@ -78,7 +78,7 @@ def _suite(
             plain = plain._replace(status=404)
     elif plain.status == signature.status == 200:
         text = plain.body
-        trust.detached(text, signature.body, source.keyring, what)
+        upstream.signed(source, get, f"{directory}Release", text, signature.body, what)
     else:
         raise Failure(f"mirror {what}", "there is neither InRelease nor Release with Release.gpg", "Check the URL and the suite's name")
     if plain.status == signature.status == 200:

@@ -28,10 +28,12 @@ class Need(t.NamedTuple):
 
 def need(store: Store, wanted: t.Iterable[Wanted], links: int, metadata: int) -> Need:
     """Count what the store lacks. links: new links; metadata: bytes of metadata written beside the store."""
-    lacking = {file.sha256: file.size for file in wanted if not store.has(file.sha256, file.size)}
+    coming = [file for file in wanted if not store.has(file.sha256, file.size)]
+    lacking = {file.sha256: file.size for file in coming}
+    directories = len({file.path.rpartition("/")[0] for file in coming}) + len({sha256[:2] for sha256 in lacking})
     begun = {name: size for name, size, _changed in store.partials()}
     fetch = sum(max(0, size - begun.get(sha256, 0)) for sha256, size in lacking.items())
-    return Need(len(lacking), fetch, fetch + (len(lacking) + links) * _BLOCK + metadata, len(lacking) + links)
+    return Need(len(lacking), fetch, fetch + (len(lacking) + directories + links) * _BLOCK + metadata, len(lacking) + directories + links)
 
 
 def require(root: str, coming: Need, margin: int) -> None:
