@@ -16,12 +16,11 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, scrub_console, space
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.display import Display
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Busy, Mirror, Plan
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.verify import verify
 
 CONFIGURATION = "/etc/cmd-mirror/config.json"
 OK, FAILED, USAGE, BUSY, DAMAGED = 0, 1, 2, 3, 4
@@ -30,7 +29,7 @@ _EPILOG = """exit codes:
   1  failed; what readers see did not change
   2  wrong arguments or configuration
   3  another run is at work in the same mirror
-  4  verify found damage that is not repaired
+  4  verify or scrub found damage that is not repaired
   128 + n  ended by signal n; run it again, it goes on from there
 """
 
@@ -84,6 +83,9 @@ class Session:
 
     def verify(self) -> Result:
         """cmd-mirror verify"""
+        # As for all imports within functions here: a run without news costs little more than compiling what it imports.
+        from ansible_collections.egi.cmd.plugins.module_utils._mirror.verify import verify
+
         chosen = self.sets()
         with self.mirror.locked():
             found = verify(self.mirror, chosen, self.arguments.repair, self.display.progress, lambda done, total: self.display.amount("verify", done, total))
@@ -94,6 +96,10 @@ class Session:
         data = {"changed": any(finding.repaired for finding in found.findings), "files": found.files, "bytes": found.size,
                 "findings": [finding._asdict() for finding in found.findings], "notes": found.notes}
         return (OK if found.sound else DAMAGED), data, "\n".join(lines)
+
+    def scrub(self) -> Result:
+        """cmd-mirror scrub"""
+        return scrub_console.run(self)
 
     def snapshot_list(self) -> Result:
         """cmd-mirror snapshot list"""
@@ -247,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "status", "show what is published and how the last syncs ended")
     _command(commands, "verify", "check signatures, links and every byte of all snapshots", sets=True).add_argument(
         "--repair", action="store_true", help="fetch again what is damaged")
+    scrub_console.add_command(commands, _command)
     snapshot = commands.add_parser("snapshot", help="list, publish, compare and remove snapshots").add_subparsers(metavar="COMMAND", required=True)
     _command(snapshot, "list", "list snapshots and what leads to them", "snapshot_", sets=True)
     publish = _command(snapshot, "publish", "let a name lead to a snapshot", "snapshot_")

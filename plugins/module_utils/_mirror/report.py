@@ -5,7 +5,8 @@
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
 """What a run leaves for monitoring: the last run of every set as JSON, and the same as a Prometheus text file.
 
-Written whole after every sync, good or bad; the time of the last success outlives failures.
+Written whole after every sync, good or bad; the time of the last success outlives failures. What scrubs found is in a
+file of its own, <root>/.cmd-mirror/scrub.json, because they run beside syncs; the metrics have both.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ _METRICS = (
     ("last_success_timestamp_seconds", "last_success", "When a sync last succeeded."),
     ("snapshot_timestamp_seconds", "snapshot_created", "When the newest snapshot was made."),
     ("warnings", "warning_count", "Warnings of the last sync."),
+)
+_SCRUB_METRICS = (
+    ("last_run_timestamp_seconds", "ended", "When the last scrub ended."),
+    ("last_run_duration_seconds", "seconds", "How long the last scrub took."),
+    ("round_ratio", "share", "How much of the store this round has read."),
+    ("round_timestamp_seconds", "round_ended", "When every file of the store had been read."),
+    ("round_bytes", "round_bytes", "Bytes the last whole round read."),
+    ("damaged_files", "damaged", "Damaged files of the store nobody could mend yet."),
+    ("repaired_files", "repaired", "Files the last scrub mended."),
 )
 
 
@@ -80,12 +90,35 @@ def write(configuration: Configuration, runs: t.Mapping[str, Run]) -> None:
         before = known.get(name, {})
         known[name] = {**{field: before[field] for field in _LASTING if field in before}, **run}
     write_file(_path(configuration), json.dumps({"version": 1, "sets": known}, indent=1, sort_keys=True) + "\n", _path(configuration) + ".new")
+    write_metrics(configuration)
+
+
+def write_metrics(configuration: Configuration) -> None:
+    """Write the metrics from what is known, if that is wanted."""
     if configuration.metrics:
-        write_file(configuration.metrics, prometheus(known), f"{configuration.metrics}.{os.getpid()}")
+        text = prometheus(load(configuration), load_scrub(configuration))
+        write_file(configuration.metrics, text, f"{configuration.metrics}.{os.getpid()}")
 
 
-def prometheus(runs: t.Mapping[str, Run]) -> str:
-    """The runs in Prometheus' text format."""
+def load_scrub(configuration: Configuration) -> Run:
+    """Where the scrub of the store is and what it found; as before the first one if there is none, or it is damaged."""
+    fresh: Run = {"position": "", "share": 0.0, "files": 0, "bytes": 0, "damaged": []}
+    try:
+        with open(_scrub_path(configuration), encoding="utf-8") as file:
+            data = {**fresh, **json.load(file)}
+        good = all(isinstance(data[field], (int, float)) for field in data if field not in ("position", "damaged"))
+        return data if good and all(isinstance(text, str) for text in (data["position"], *data["damaged"])) else fresh
+    except (OSError, ValueError, TypeError):
+        return fresh
+
+
+def save_scrub(configuration: Configuration, data: Run) -> None:
+    """Write down where the scrub is."""
+    write_file(_scrub_path(configuration), json.dumps(data, indent=1, sort_keys=True) + "\n", _scrub_path(configuration) + ".new")
+
+
+def prometheus(runs: t.Mapping[str, Run], scrub: Run) -> str:
+    """The runs and the scrub in Prometheus' text format."""
     lines = []
     for metric, field, text in _METRICS:
         lines += [f"# HELP egi_cmd_mirror_{metric} {text}", f"# TYPE egi_cmd_mirror_{metric} gauge"]
@@ -96,7 +129,15 @@ def prometheus(runs: t.Mapping[str, Run]) -> str:
         for name, run in sorted(runs.items()):
             for source, part in sorted(run.get("sources", {}).items()):
                 lines.append(f'egi_cmd_mirror_source_{metric}{{set="{name}",source="{source}"}} {part[field]}')
+    for metric, field, text in _SCRUB_METRICS:
+        if field in scrub and "ended" in scrub:
+            value = len(scrub[field]) if field == "damaged" else scrub[field]
+            lines += [f"# HELP egi_cmd_mirror_scrub_{metric} {text}", f"# TYPE egi_cmd_mirror_scrub_{metric} gauge", f"egi_cmd_mirror_scrub_{metric} {value}"]
     return "\n".join(lines) + "\n"
+
+
+def _scrub_path(configuration: Configuration) -> str:
+    return os.path.join(configuration.root, STATE, "scrub.json")
 
 
 def _path(configuration: Configuration) -> str:

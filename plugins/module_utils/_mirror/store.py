@@ -111,6 +111,13 @@ class Store:
                     found = entry.stat(follow_symlinks=False)
                     yield Held(entry.name, found.st_size, found.st_blocks * 512, max(found.st_mtime, found.st_ctime))
 
+    def in_order(self, after: str = "") -> t.Iterator[t.Tuple[str, str]]:
+        """SHA-256 and path of every file whose SHA-256 comes after one; what arrives meanwhile may be left out."""
+        for prefix in sorted(name for name in os.listdir(self._files) if name >= after[:2]):
+            directory = os.path.join(self._files, prefix)
+            for name in sorted(name for name in os.listdir(directory) if name > after and _SHA256.fullmatch(name)):
+                yield name, os.path.join(directory, name)
+
     def sound(self, sha256: str) -> bool:
         """Return whether a file's content still is what its name says; every byte is read."""
         try:

@@ -37,7 +37,7 @@ class Sites:
     def program(self, site: str, *arguments: str) -> t.List[str]:
         """The program as a process of its own."""
         start = f"import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from {console.__name__} import main; sys.exit(main())"
-        return [sys.executable, "-c", start, ":".join(sys.path), "--config", str(self.work / f"{site}.json"), "bundle", *arguments]
+        return [sys.executable, "-c", start, ":".join(sys.path), "--config", str(self.work / f"{site}.json"), *arguments]
 
     def root(self, name: str) -> pathlib.Path:
         return self.work / name

@@ -77,7 +77,7 @@ def test_a_tar_stream_is_the_same_bundle(sites: Sites) -> None:
         assert archive.getnames()[:2] == ["bundle.json", "bundle.json.asc"]
     sites.bring(sites.tar)
     assert sites.seen("isolated") == sites.seen("mirror")
-    command = sites.program("mirror", "export", "set", "--tar", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
+    command = sites.program("mirror", "bundle", "export", "set", "--tar", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
     streamed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     (sites.work / "streamed.tar").write_bytes(streamed.stdout)
     assert not sites.bring(sites.work / "streamed.tar")["changed"]
@@ -90,7 +90,7 @@ def test_an_image_is_the_same_bundle(sites: Sites) -> None:
     assert name.upper().replace("-", "_").encode() in first[:20 * 2048]  # what a drive shows as the name of the disc
     sites.bring(sites.iso)
     assert sites.seen("isolated") == sites.seen("mirror")
-    command = sites.program("mirror", "export", "set", "--iso", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
+    command = sites.program("mirror", "bundle", "export", "set", "--iso", "-", "--key-home", sites.key.home, "--key", FINGERPRINTS["exporter"])
     streamed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     assert len(streamed) == len(first)
     sites.iso.write_bytes(streamed)
@@ -155,7 +155,7 @@ def test_a_killed_import_goes_on(sites: Sites) -> None:
     sites.export("--tar", str(sites.tar))
     sites.run("isolated", "status")
     stream = sites.tar.read_bytes()
-    with subprocess.Popen(sites.program("isolated", "import", "-", "--keyring", sites.trusted), stdin=subprocess.PIPE) as importing:
+    with subprocess.Popen(sites.program("isolated", "bundle", "import", "-", "--keyring", sites.trusted), stdin=subprocess.PIPE) as importing:
         t.cast(t.IO[bytes], importing.stdin).write(stream[:len(stream) * 2 // 3])
         importing.kill()
     assert sites.shown() == ([], None)
