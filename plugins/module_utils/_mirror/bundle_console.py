@@ -11,9 +11,7 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle as bundles
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_export, bundle_import, display
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_export import Key
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import display
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import write_file
 
 if t.TYPE_CHECKING:
@@ -48,6 +46,8 @@ def add_commands(commands: t.Any, command: t.Callable[..., argparse.ArgumentPars
 
 def export(session: Session) -> Result:
     """cmd-mirror bundle export"""
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_export
+
     told, mirror = session.arguments, session.mirror
     base = None
     if told.inventory:
@@ -55,7 +55,7 @@ def export(session: Session) -> Result:
     elif told.since:
         base = bundle_export.inventory_of(mirror.generations, mirror.pointers.resolve(told.since))
     ready = bundle_export.prepare(mirror.generations, mirror.store, mirror.pointers.resolve(told.what), base)
-    key = Key(told.key_home, tuple(told.key))
+    key = bundle_export.Key(told.key_home, tuple(told.key))
     target, form = next((path, form) for path, form in ((told.to, "directory"), (told.tar, "tar"), (told.iso, "iso")) if path)
     changed = bundle_export.write(form, ready, target, key, mirror.stop, lambda done, total: session.display.amount("export", done, total))
     data = {"changed": changed, "set": ready.bundle.set, "snapshot": ready.bundle.generation, "base": list(ready.bundle.base),
@@ -70,6 +70,8 @@ def export(session: Session) -> Result:
 
 def bring(session: Session) -> Result:
     """cmd-mirror bundle import"""
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_import
+
     with session.mirror.locked():
         done = bundle_import.take(session.mirror, session.arguments.path, session.arguments.keyring,
                                   lambda done, total: session.display.amount("import", done, total))
@@ -83,8 +85,10 @@ def bring(session: Session) -> Result:
 
 def inventory(session: Session) -> Result:
     """cmd-mirror bundle inventory"""
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle, bundle_export
+
     found = bundle_export.inventory(session.mirror.generations, [of_set.name for of_set in session.sets()])
-    content = bundles.encode_inventory(found).decode()
+    content = bundle.encode_inventory(found).decode()
     target = session.arguments.to
     if target == "-":
         sys.stdout.write(content)

@@ -21,7 +21,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, difference, retention, rpm_upstream, space, upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, families, retention, space, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Difference
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
@@ -165,7 +165,6 @@ class Mirror:
     def _read(self, of_set: Set, source: Source, last: t.Optional[Generation], show: Show) -> t.Optional[Snapshot]:
         """Ask one upstream; None when the last generation holds what it has now."""
         accepted = self._accepted(of_set, source)
-        family = deb_upstream if source.format == "deb" else rpm_upstream
         state = accepted.get("state")
         if state and not _holds(last, source, accepted.get("identity")):
             # What was accepted is no longer here: everything is read again, and still nothing older is accepted.
@@ -178,7 +177,7 @@ class Mirror:
                 fetch(transport, wanted, self.store, lambda progress: show(f"{source.name} indices", progress), self.stop)
                 return {file.path: self.store.path(file.sha256) for file in wanted}
 
-            return family.read(source, transport.get, take, state, int(time.time()), self.stop.wait)
+            return families.family(source).read(source, transport.get, take, state, int(time.time()), self.stop.wait)
 
     def _said(self, of_set: Set, source: Source, snapshot: t.Optional[Snapshot]) -> t.Sequence[str]:
         """What a person should know of a source, in every run for as long as it is so."""

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_upstream, rpm_upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import families
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import store as stores
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
@@ -134,5 +134,4 @@ def read_again(mirror: Mirror, source: Source, top: str) -> t.Optional[Snapshot]
         def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
             return {file.path: mirror.store.path(file.sha256) for file in wanted}
 
-        upstream = deb_upstream if source.format == "deb" else rpm_upstream
-        return upstream.read(here, transport.get, take, None, int(time.time()))
+        return families.family(source).read(here, transport.get, take, None, int(time.time()))
