@@ -170,6 +170,8 @@ def _source_problems(source: t.Any, path: Path) -> t.Iterator[Problem]:
         yield missing_problem(dotted((*path, "client_certificate")), "the certificate that belongs to client_key")
     if "select" in source and source.get("mode") != "rebuilt":
         yield value_problem(dotted((*path, "select")), "no select but where mode is rebuilt", shown(source["select"]))
+    if source.get("installer") and source.get("mode", "verbatim") != "verbatim":
+        yield value_problem(dotted((*path, "installer")), "no installer but where mode is verbatim", shown(source["installer"]))
     for index, selection in enumerate(source["select"] if SOURCE["select"].good(source.get("select")) else ()):
         yield from _check(selection, (*path, "select", index), SELECTION, ())
 

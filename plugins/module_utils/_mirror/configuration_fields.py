@@ -131,6 +131,7 @@ SOURCE = {
     "sources": _BOOLEAN,
     "contents": _BOOLEAN,
     "languages": _WORDS,
+    "installer": _BOOLEAN,
     "proxy": Field("a URL", lambda value: isinstance(value, str) and value.startswith(("http://", "https://"))),
     "client_certificate": _ABSOLUTE,
     "client_key": _ABSOLUTE,
@@ -153,6 +154,6 @@ SELECTION = {
     "newest": Field("a number of versions, 1 or more", _whole(1)),
     "exclude": _EXPRESSIONS,
 }
-ONLY_DEB = ("suites", "components", "sources", "contents", "languages")
+ONLY_DEB = ("suites", "components", "sources", "contents", "languages", "installer")
 ONLY_RPM = ("signed_metadata",)
 OPTIONAL_NULL = ("limit", "metrics", "report", "proxy", "client_certificate", "client_key", "ca_certificate")

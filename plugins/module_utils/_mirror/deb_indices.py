@@ -19,6 +19,9 @@ READABLE = (".gz", ".zst", ".xz", ".bz2", "")
 REBUILT = ("packages", "sources", "translation", "contents")  # what can be cut down to some packages
 _PACKED = re.compile(r"(.+?)(\.(?:gz|zst|xz|bz2|lzma|lz4))?")
 
+# The images of a suite's installer that is current: Debian's name, and Ubuntu's for its last ones.
+INSTALLER_SUMS = "SHA256SUMS"
+
 # What an index is, by its path below the suite without the suffix. A flat archive has no components.
 _KINDS = {
     "packages": re.compile(r"(?:(?P<component>.+)/binary-(?P<architecture>[^/]+)/)?Packages"),
@@ -28,13 +31,14 @@ _KINDS = {
     "dep11": re.compile(r"(?P<component>.+)/dep11/Components-(?P<architecture>[^/]+)\.yml"),
     "icons": re.compile(r"(?P<component>.+)/dep11/icons-[^/]+\.tar"),
     "commands": re.compile(r"(?P<component>.+)/cnf/Commands-(?P<architecture>[^/]+)"),
+    "installer": re.compile(rf"(?P<component>.+)/installer-(?P<architecture>[^/]+)/current/(?:legacy-)?images/{INSTALLER_SUMS}"),
 }
 
 
 class Index(t.NamedTuple):
     """One index in every packing the Release lists.
 
-    kind: packages, sources, translation, contents, dep11, icons or commands. stem: path below the suite without suffix.
+    kind: packages, sources, translation, contents, dep11, icons, commands or installer. stem: path below the suite without suffix.
     suffixes: those of the packings to mirror; the unpacked file, suffix "", only where there is no other, for archives
     list it and do not keep it.
     """
@@ -101,16 +105,16 @@ def _kind(stem: str) -> t.Tuple[str, t.Mapping[str, t.Optional[str]]]:
 
 def _asked_for(kind: str, place: t.Mapping[str, t.Optional[str]], source: Source, components: t.Container[str]) -> bool:
     component, architecture, language = (place.get(name) for name in ("component", "architecture", "language"))
+    if architecture and architecture.startswith("udeb-"):
+        # main/Contents-udeb-amd64 is of the installer's packages, which are the component main/debian-installer.
+        component, architecture = f"{component}/debian-installer", architecture[len("udeb-"):]
     if component and components and component not in components:
         return False
     if kind == "sources" or architecture == "source":
         return source.sources and (kind == "sources" or source.contents)
-    if kind == "contents" and not source.contents:
+    if (kind == "contents" and not source.contents) or (kind == "installer" and not source.installer):
         return False
     if language and language not in source.languages:
-        return False
-    # udeb-amd64 is the installer's; who wants it names the component main/debian-installer.
-    if architecture and architecture.startswith("udeb-"):
         return False
     return not (architecture and source.architectures and architecture not in source.architectures and architecture != "all")
 

@@ -93,6 +93,7 @@ class Source(NamedTuple):
     sources: bool = False
     contents: bool = False
     languages: Tuple[str, ...] = ("en",)  # of the deb Translation files
+    installer: bool = False  # the images of Debian's installer
     proxy: Optional[str] = None
     client_certificate: Optional[str] = None
     client_key: Optional[str] = None

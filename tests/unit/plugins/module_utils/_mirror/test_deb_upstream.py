@@ -292,3 +292,8 @@ def test_a_flat_archive(archive: Archive, suite: str, directory: str) -> None:
     assert [entry.wanted.path for entry in found.entries] == ["alpha.deb"]
     assert _names(found) == [f"{directory}Packages.gz", f"{directory}Packages.xz"]
     assert archive.read(found, suites=(suite,), components=(), architectures=()) is None
+
+
+def test_udebs_are_a_component_of_their_own(archive: Archive) -> None:
+    found = archive.must_read(components=("main/debian-installer",), contents=True)
+    assert _names(found) == ["dists/one/main/Contents-udeb-amd64.gz", "dists/one/main/debian-installer/binary-amd64/Packages.gz"]
