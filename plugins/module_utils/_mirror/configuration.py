@@ -76,7 +76,8 @@ class Set(t.NamedTuple):
 
 class Configuration(t.NamedTuple):
     """root: what the web server serves. limit: bytes per second of one source, or None. margin: bytes of the file
-    system a sync leaves free. metrics: a Prometheus text file to write, or None. report: the last run as JSON, or None."""
+    system a sync leaves free. metrics: a Prometheus text file to write, or None. report: the last run as JSON, or None.
+    host: the name readers know this mirror by, None for the machine's own."""
 
     root: str
     sets: t.Dict[str, Set]
@@ -87,6 +88,7 @@ class Configuration(t.NamedTuple):
     margin: int = 64 << 20
     metrics: t.Optional[str] = None
     report: t.Optional[str] = None
+    host: t.Optional[str] = None
 
 
 def load(path: str) -> Configuration:

@@ -98,6 +98,7 @@ TOP = {
     "margin": Field("bytes to leave free", _whole(0)),
     "metrics": _ABSOLUTE,
     "report": _ABSOLUTE,
+    "host": Field("the name readers know this mirror by", _word),
 }
 SET = {
     "sources": Field("a list of sources, at least one", lambda value: isinstance(value, list) and value != []),
@@ -156,4 +157,4 @@ SELECTION = {
 }
 ONLY_DEB = ("suites", "components", "sources", "contents", "languages", "installer")
 ONLY_RPM = ("signed_metadata",)
-OPTIONAL_NULL = ("limit", "metrics", "report", "proxy", "client_certificate", "client_key", "ca_certificate")
+OPTIONAL_NULL = ("limit", "metrics", "report", "host", "proxy", "client_certificate", "client_key", "ca_certificate")

@@ -16,7 +16,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, scrub_console, space
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_console, difference, display, report, retention, runs, scrub_console, space, trace
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.display import Display
@@ -245,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cmd-mirror", description="Mirror deb and rpm repositories: verified, in whole snapshots, switched in one step.",
                                      epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", metavar="FILE", default=CONFIGURATION, help=f"configuration, JSON (default: {CONFIGURATION})")
+    parser.add_argument("--version", action="version", version=f"cmd-mirror {trace.VERSION}")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

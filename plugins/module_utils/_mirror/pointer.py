@@ -28,7 +28,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import sync_
 
 STATE = ".cmd-mirror"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_RESERVED = ("store", "tree", SNAPSHOTS)
+_RESERVED = ("store", "tree", "project", SNAPSHOTS)  # project: traces
 _HISTORY = 100
 
 

@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import report
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import report, trace
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Outcome, Show
 
@@ -42,9 +42,11 @@ def sync_all(mirror: Mirror, sets: t.Sequence[Set], show: Show, say: t.Callable[
     runs = Runs({}, {})
     with mirror.locked():
         for of_set in sets:
-            started = time.monotonic()
+            started, begun = time.monotonic(), time.time()
             try:
                 outcome = mirror.sync(of_set, show)
+                newest = mirror.generations.load(outcome.generation)
+                trace.write(mirror, of_set, outcome, newest, begun, time.time())
             except (Failure, OSError) as error:
                 failure = as_failure(f"sync {of_set.name}", error)
                 runs.reports[of_set.name] = report.of_failure(str(failure), time.monotonic() - started)
@@ -53,7 +55,7 @@ def sync_all(mirror: Mirror, sets: t.Sequence[Set], show: Show, say: t.Callable[
                     break
                 continue
             runs.outcomes[of_set.name] = outcome
-            runs.reports[of_set.name] = report.of_outcome(outcome, mirror.generations.load(outcome.generation))
+            runs.reports[of_set.name] = report.of_outcome(outcome, newest)
             for warning in outcome.warnings:
                 say(f"{of_set.name}: warning: {warning}")
         report.write(mirror.configuration, runs.reports)

@@ -126,6 +126,11 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"v{version}" in (TOP / "CHANGELOG.rst").read_text()
 
 
+def test_cmd_mirror_says_the_version_it_is() -> None:
+    version = yaml.safe_load((TOP / "galaxy.yml").read_text())["version"]
+    assert f'\nVERSION = "{version}"\n' in (TOP / "plugins/module_utils/_mirror/trace.py").read_text()
+
+
 def test_shell_entry_points_can_be_called() -> None:
     modes = subprocess.run(["git", "ls-files", "-s", "bin", ".ci"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True).stdout
     wrong = [line for line in modes.splitlines() if not line.startswith("100755") and not line.endswith("prepare.sh")]
