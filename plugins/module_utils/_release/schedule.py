@@ -76,15 +76,16 @@ def _events(manifest: Manifest) -> t.Iterator[Event]:
     for milestone in milestones(manifest).values():
         yield Event(milestone.day, milestone.day, name, title, milestone.name, _LIFE[milestone.name], milestone.source, "")
     found = windows(manifest)
-    for closed in found:
-        for first, last in closed.ranges:
-            yield Event(first, last, name, title, f"no_release/{first}/{last}", f"no releases: {closed.reason}", "stated", "")
+    # Two windows can have the same days: they are told once, under the first one's reason.
+    reasons = {days: window.reason for window in reversed(found) for days in window.ranges}
+    for (first, last), reason in reasons.items():
+        yield Event(first, last, name, title, f"no_release/{first}/{last}", f"no releases: {reason}", "stated", "")
     for release in manifest.get("releases", []):
         version, day = release["version"], as_date(release["date"])
         for milestone in release_milestones(manifest, release):
             text = f"{version} {_BEFORE_RELEASE.get(milestone.name, milestone.name.replace('_', ' '))}"
             yield Event(milestone.day, milestone.day, name, title, f"{version}/{milestone.name}", text, milestone.source, "")
         kind = release.get("type", "update")
-        window = closed_by(found, "updates", day) if kind == "update" else None
-        warning = f"nothing is released on this day: {window.reason}" if window else ""
+        closed = closed_by(found, "updates", day) if kind == "update" else None
+        warning = f"nothing is released on this day: {closed.reason}" if closed else ""
         yield Event(day, day, name, title, f"{version}/release", f"{version} release ({kind})", "stated", warning)

@@ -46,7 +46,7 @@ def same_until(found: t.Sequence[Window], kind: str, day: datetime.date, step: i
     within one week: only these days are looked at, so that a range centuries away costs nothing.
     """
     now = closed_by(found, kind, day) is None
-    edges = {day} | {edge for window in found for pair in window.ranges for edge in (pair[0] - _DAY, *pair, pair[1] + _DAY)}
+    edges = {day} | {edge for window in found for pair in window.ranges for edge in pair}
     near = {edge + step * number * _DAY for edge in edges for number in range(len(WEEKDAYS) + 1)}
     ahead = sorted((other for other in near if (other - day).days * step > 0), key=lambda other: abs((other - day).days))
     changed = next((other for other in ahead if (closed_by(found, kind, other) is None) != now), None)
