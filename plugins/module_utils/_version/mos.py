@@ -14,6 +14,10 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 
 RELEASE_NAME = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,3}")
 
+# What hosts of a release get without asking for more, and the other kinds of repository a version may be in.
+EFFECTIVE = ("base", "updates", "security")
+KINDS = (*EFFECTIVE, "proposed", "candidate", "untested", "holdback")
+
 # Registered names of base distributions and their vendors. "deb8u1", "el7" and "u14.04" are tags, not names.
 TRADEMARKS = ("almalinux", "canonical", "centos", "debian", "fedora", "redhat", "rhel", "rockylinux", "suse", "ubuntu")
 
@@ -63,6 +67,13 @@ class MosVersion(t.NamedTuple):
     def __str__(self) -> str:
         steps = "".join(f"{step.form}mos{step.release}+{step.update}" for step in self.steps)
         return f"{self.stem}{self.build}{f'.{self.bundle}' if self.bundle else ''}{steps}"
+
+
+def kind_of(name: str) -> str:
+    """Return name; raise Failure if it is no kind of repository."""
+    if name not in KINDS:
+        raise Failure(f"use repository kind {name!r}", "there is no such kind", f"Choose one of {', '.join(KINDS)}")
+    return name
 
 
 def trademark(text: str) -> str:

@@ -61,6 +61,6 @@ def specific(software: str) -> MosVersion:
 
 def base_tag(base: str) -> str:
     """Return base; raise Failure if it cannot be the tag of a base distribution."""
-    if not _BASE.fullmatch(base):
+    if not isinstance(base, str) or not _BASE.fullmatch(base):
         raise Failure(f"use base {base!r}", "it is not letters and a number", "Write the base distribution's tag, such as u14.04 or d12")
     return base

@@ -10,13 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._version.mos import RELEASE_NAME, release_key
+from ansible_collections.egi.cmd.plugins.module_utils._version.mos import EFFECTIVE, KINDS, RELEASE_NAME, release_key
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_rules import Problem
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_scheme import Scheme
-
-# What hosts of a release get without asking for more.
-EFFECTIVE = ("base", "updates", "security")
-KINDS = (*EFFECTIVE, "proposed", "candidate", "untested", "holdback")
 
 
 class Release(t.NamedTuple):

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._version import mos_history, mos_rules
-from ansible_collections.egi.cmd.plugins.module_utils._version.mos import MosVersion, Step, release_key
+from ansible_collections.egi.cmd.plugins.module_utils._version.mos import EFFECTIVE, KINDS, MosVersion, Step, kind_of, release_key
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_history import History, Release
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_scheme import Scheme, scheme
 
@@ -50,12 +50,11 @@ def propose(family: str, history: History, wish: Wish) -> str:
     """Return the next free version; raise Failure if none keeps every rule, saying which rule and what stands in the way."""
     used = scheme(family)
     release = mos_history.named(history, wish.release)
-    forms = {"build": _build, "update": _update, "security": _security, "port": _port}
-    if wish.form not in forms:
+    kind_of(wish.kind)
+    if wish.form not in FORMS:
         raise _refusal(wish, f"there is no form {wish.form!r}", f"Choose one of {', '.join(FORMS)}")
-    if wish.kind not in mos_history.KINDS:
-        raise _refusal(wish, f"there is no kind of repository {wish.kind!r}", f"Choose one of {', '.join(mos_history.KINDS)}")
-    version = str(forms[wish.form](used, history, release, wish))
+    make = {"build": _build, "update": _update, "security": _security, "port": _port}[wish.form]
+    version = str(make(used, history, release, wish))
     _check(used, history, wish, version)
     return version
 
@@ -64,10 +63,12 @@ def _build(used: Scheme, history: History, release: Release, wish: Wish) -> MosV
     """Count on where the stem stays the same, even if what was cut off it (ubuntu4, ubuntu5) does not; else begin again."""
     if bool(wish.upstream) == bool(wish.software):
         raise _refusal(wish, "a build is made from either upstream or software", "Name one of the two")
+    first = 1 if wish.at_least is None else wish.at_least
+    if not isinstance(first, int) or not 0 <= first < 10**9:
+        raise _refusal(wish, f"at_least is {first!r}", "Write a number from 0 to 999999999")
     fresh = used.divergent(wish.upstream) if wish.upstream else used.specific(wish.software)
     fresh = fresh._replace(base=used.base_tag(wish.base))
     before = history[: history.index(release) + 1]
-    first = 1 if wish.at_least is None else wish.at_least
     first = max([first, *(version.build + 1 for version in _siblings(used, before, fresh))])
     return fresh._replace(build=_free(first, (version.build for version in _siblings(used, history, fresh))))
 
@@ -102,7 +103,7 @@ def _port(used: Scheme, history: History, release: Release, wish: Wish) -> MosVe
         raise _refusal(wish, "source is the release itself", "Name the release to take the version from")
     text = mos_history.effective(used, source)
     if not text:
-        raise _refusal(wish, f"release {source.name} has no version in {', '.join(mos_history.EFFECTIVE)}", "Publish it there first")
+        raise _refusal(wish, f"release {source.name} has no version in {', '.join(EFFECTIVE)}", "Publish it there first")
     version = used.parse(text)
     form = "~" if release_key(source.name) > release_key(release.name) else "+"
     updates = [
@@ -114,7 +115,7 @@ def _port(used: Scheme, history: History, release: Release, wish: Wish) -> MosVe
 
 def _newest(used: Scheme, release: Release, wish: Wish) -> MosVersion:
     """The highest version anywhere in the release: proposed counts, for hosts that opted in have it."""
-    versions = release.of(*(kind for kind in mos_history.KINDS if kind != "holdback"))
+    versions = release.of(*(kind for kind in KINDS if kind != "holdback"))
     if not versions:
         raise _refusal(wish, f"release {release.name} has no version of the package to update", "Choose the form build or port")
     return used.parse(max(versions, key=used.key))
@@ -136,7 +137,7 @@ def _free(first: int, taken: t.Iterable[int]) -> int:
 def _of_scheme(used: Scheme, history: History) -> t.Iterator[MosVersion]:
     """Every version of the history that is in the scheme; holdback may have the base's own."""
     for release in history:
-        for text in release.of(*mos_history.KINDS):
+        for text in release.of(*KINDS):
             try:
                 yield used.parse(text)
             except Failure:

@@ -49,6 +49,6 @@ def specific(software: str) -> MosVersion:
 
 def base_tag(base: str) -> str:
     """Return base; raise Failure if it cannot be a dist tag."""
-    if not _BASE.fullmatch(base):
+    if not isinstance(base, str) or not _BASE.fullmatch(base):
         raise Failure(f"use base {base!r}", "it is no dist tag", "Write what %{?dist} says without the dot, such as el7")
     return base

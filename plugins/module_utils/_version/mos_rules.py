@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._version.mos import MosVersion, release_key, trademark
+from ansible_collections.egi.cmd.plugins.module_utils._version.mos import MosVersion, kind_of, release_key, trademark
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_scheme import Scheme, scheme
 
 _MARK = re.compile(r"[.+~]mos[0-9]")
@@ -106,6 +106,8 @@ _NOTHING_KNOWN = Context()
 def problems(family: str, text: str, context: Context = _NOTHING_KNOWN) -> t.List[Problem]:
     """Return the rules one version breaks, in the order of RULES; raise Failure for a context that cannot be read."""
     used = scheme(family)
+    if context.kind:
+        kind_of(context.kind)
     named = trademark(text) if isinstance(text, str) else ""
     found = [Problem("trademark", f"it contains {named!r}")] if named else []
     try:

@@ -37,7 +37,7 @@ _SCHEMES = {
 
 def scheme(family: str) -> Scheme:
     """Return the scheme of ``deb`` or ``rpm``; raise Failure for another word."""
-    if family not in _SCHEMES:
+    if family not in ("deb", "rpm"):
         raise Failure(f"use package format {family!r}", "only deb and rpm have MOS versions", "Write deb or rpm")
     return _SCHEMES[family]
 

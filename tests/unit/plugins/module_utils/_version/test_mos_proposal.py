@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._version import mos_history, mos_rules, mos_scheme
+from ansible_collections.egi.cmd.plugins.module_utils._version.mos import EFFECTIVE
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_proposal import FORMS, Wish, propose
 
 QEMU = "2.1.0-1~u14.04"
@@ -120,7 +121,7 @@ def test_holdback_goes_back_on_purpose_but_forward_in_its_own_repository() -> No
     ("deb", [], {"upstream": "1-1", "base": ""}, "base ''"), ("deb", [], {"software": "1:1"}, "rule epoch"),
     ("deb", [], {"form": "update"}, "no version of the package to update"), ("deb", ["1-1"], {"form": "update"}, "read MOS version '1-1'"),
     ("deb", [], {"form": "bump"}, "there is no form 'bump'"), ("deb", [], {"release": "9.0", "upstream": "1-1"}, "there is no release '9.0'"),
-    ("deb", [], {"kind": "stable", "upstream": "1-1"}, "there is no kind of repository 'stable'"),
+    ("deb", [], {"kind": "stable", "upstream": "1-1"}, "repository kind 'stable'"),
     ("deb", [], {"form": "port", "source": "6.1"}, "source is the release itself"), ("deb", [], {"form": "port", "source": "5.0"}, "there is no release '5.0'"),
     ("rpm", [], {"form": "port", "source": "5.0"}, "no form for a port"),
 ])
@@ -171,7 +172,7 @@ def test_no_history_makes_a_downgrade(family: str, data: st.DataObject) -> None:
         repositories.setdefault((wish.release, wish.kind), []).append(version)
         everything.add(key)
         highest = [
-            max((used.key(other) for kind in mos_history.EFFECTIVE for other in repositories.get((name, kind), [])), default=None) for name in RELEASES
+            max((used.key(other) for kind in EFFECTIVE for other in repositories.get((name, kind), [])), default=None) for name in RELEASES
         ]
         present = [found for found in highest if found is not None]
         assert present == sorted(present), "hosts that move to the next release would go back"
