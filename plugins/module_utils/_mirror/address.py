@@ -43,7 +43,7 @@ class Address(NamedTuple):
 
     origin: None for file. base: path with a final '/', percent-encoded for http, plain for file. authorization: value
     of that header, or None. shown: the URL without its login. module: for rsync, what its program is told; the password
-    is not in it. account: for rsync, the login.
+    is not in it. account: for rsync, the login. document: base is one document's target, query included, and no path is below it.
     """
 
     origin: Optional[Origin]
@@ -52,18 +52,20 @@ class Address(NamedTuple):
     shown: str
     module: str = ""
     account: Optional[Account] = None
+    document: bool = False
 
     def target(self, path: str) -> str:
         """Return the request target, or the file's path, of a path below this address."""
-        return self.base + (path if self.origin is None else quote(path))
+        return self.base + ("" if self.document else path if self.origin is None else quote(path))
 
     def url(self, path: str) -> str:
         """Return the URL of a path below this address, without its login."""
-        return self.shown + (path if self.origin is None or self.module else quote(path))
+        return self.shown + ("" if self.document else path if self.origin is None or self.module else quote(path))
 
 
-def parse(url: str) -> Address:
-    """Take the base URL of an upstream apart: http, https, file or rsync (RFC 3986, RFC 5781)."""
+def parse(url: str, document: bool = False) -> Address:
+    """Take the base URL of an upstream apart: http, https, file or rsync (RFC 3986, RFC 5781). document: the URL of one
+    document, which may have a query and is not with rsync."""
     action = f"use URL {_without_login(url)!r}"
     remedy = "Write it like https://mirror.example.org/debian/"
     if _UNFIT.search(url):
@@ -73,22 +75,23 @@ def parse(url: str) -> Address:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:  # its text may quote what follows a colon: a password
         raise Failure(action, "its host or port is not valid", remedy) from error
-    if parts.query or parts.fragment:
+    if parts.fragment or (parts.query and not document):
         raise Failure(action, "a base URL has no query and no fragment", remedy)
-    base = parts.path.rstrip("/") + "/"
+    base = (parts.path or "/") + (f"?{parts.query}" if parts.query else "") if document else parts.path.rstrip("/") + "/"
     if parts.scheme == "file":
         if host not in ("", "localhost"):
             raise Failure(action, f"a file URL cannot name host {host!r}", "Write file:///path")
-        return Address(None, unquote(base), None, "file://" + base)
-    if parts.scheme not in (*PORTS, RSYNC):
-        raise Failure(action, f"its scheme is {parts.scheme or 'missing'!r}, not http, https, file or rsync", remedy)
+        return Address(None, unquote(base), None, "file://" + base, document=document)
+    if parts.scheme not in PORTS and (parts.scheme != RSYNC or document):
+        raise Failure(action, f"its scheme is {parts.scheme or 'missing'!r}, not http, https, file{'' if document else ' or rsync'}", remedy)
     if not host:
         raise Failure(action, "it names no host", remedy)
     if parts.scheme == RSYNC:
         return _rsync(url, host, port, base, action)
     origin = Origin(parts.scheme, host, port or PORTS[parts.scheme])
     account = _login(url, host)
-    return Address(origin, base, basic(*account) if account else None, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{base}")
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{base}"
+    return Address(origin, base, basic(*account) if account else None, shown, document=document)
 
 
 def basic(user: str, password: str) -> str:

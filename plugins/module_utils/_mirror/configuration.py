@@ -154,7 +154,8 @@ def _source_problems(source: t.Any, path: Path) -> t.Iterator[Problem]:
     if not isinstance(source, dict):
         yield value_problem(dotted(path), "a map", shown(source))
         return
-    needed = ["name", "format", "urls"]
+    lists = [name for name in ("mirrorlist", "metalink") if name in source]
+    needed = ["name", "format"] if lists else ["name", "format", "urls"]
     if source.get("format") == "deb":
         needed += ["suites", "keyring"]
     elif source.get("signed_metadata", True):
@@ -163,11 +164,14 @@ def _source_problems(source: t.Any, path: Path) -> t.Iterator[Problem]:
     for name in ONLY_RPM if source.get("format") == "deb" else ONLY_DEB:
         if name in source:
             yield value_problem(dotted((*path, name)), f"no {name} of a source of format {source.get('format')}", shown(source[name]))
-    for index, url in enumerate(source["urls"] if SOURCE["urls"].good(source.get("urls")) else ()):
+    given = [(("urls", index), url, False) for index, url in enumerate(source["urls"] if SOURCE["urls"].good(source.get("urls")) else ())]
+    for place, url, document in [*given, *(((name,), source[name], True) for name in lists if SOURCE[name].good(source[name]))]:
         try:
-            parse(url)
+            parse(url, document)
         except Failure as failure:
-            yield value_problem(dotted((*path, "urls", index)), "the URL of a mirror", failure.why)
+            yield value_problem(dotted((*path, *place)), f"the URL of a {'list of mirrors' if document else 'mirror'}", failure.why)
+    if len(lists) == 2:
+        yield value_problem(dotted((*path, "metalink")), "mirrorlist or metalink, not both", shown(source["metalink"]))
     if ("client_key" in source) and not source.get("client_certificate"):
         yield missing_problem(dotted((*path, "client_certificate")), "the certificate that belongs to client_key")
     if "select" in source and source.get("mode") != "rebuilt":

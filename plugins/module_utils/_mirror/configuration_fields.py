@@ -83,6 +83,7 @@ def _expression(value: t.Any) -> bool:
 
 
 _ABSOLUTE = Field("an absolute path", _absolute)
+_DOCUMENT = Field("an http, https or file URL", lambda value: _url(value) and not value.startswith("rsync:"))
 _WORDS = Field("a list of words", _list_of(_word))
 _BOOLEAN = Field("true or false", _boolean)
 _TEXTS = Field("a list of texts", _list_of(_text))
@@ -125,6 +126,8 @@ SOURCE = {
     "name": Field("a name of [a-z0-9._-], a directory below the set", lambda value: isinstance(value, str) and _SOURCE_NAME.fullmatch(value) is not None),
     "format": Field("deb or rpm", lambda value: value in ("deb", "rpm")),
     "urls": Field("a list of http, https, file or rsync URLs, at least one", lambda value: _list_of(_url)(value) and value != []),
+    "mirrorlist": _DOCUMENT,
+    "metalink": _DOCUMENT,
     "keyring": Field("an absolute path to a binary OpenPGP keyring", _absolute),
     "suites": Field("a list of suites, at least one", lambda value: _list_of(_suite)(value) and value != []),
     "components": Field("a list of components", _list_of(_relative)),
@@ -156,5 +159,5 @@ SELECTION = {
     "exclude": _EXPRESSIONS,
 }
 ONLY_DEB = ("suites", "components", "sources", "contents", "languages", "installer")
-ONLY_RPM = ("signed_metadata",)
+ONLY_RPM = ("signed_metadata", "metalink")
 OPTIONAL_NULL = ("limit", "metrics", "report", "host", "proxy", "client_certificate", "client_key", "ca_certificate")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
-"""Mirror lists and metalinks: where else a repository lies. Pure.
+"""Mirror lists and metalinks: where else a repository lies, and what its repomd.xml has to be. Pure.
 
-What they say is not signed. They may only add places to ask; what comes from there is verified like everything else.
+What they say is not signed. It may add places to ask and refuse what comes from there; what is taken is verified like everything else.
 """
 
 from __future__ import annotations
@@ -16,47 +16,84 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.xml_stream import Reader
 
-_URL = re.compile(r"(?:https?)://[^\s\x00-\x1f\x7f@]+")
-_REPOMD = "repodata/repomd.xml"
-_MOST = 1000
+REPOMD = "repodata/repomd.xml"
+_URL = re.compile(r"(?:https?)://[^\s\x00-\x1f\x7f@?#\\]+")
+_FILE = "repomd.xml"
+_MOST = 20  # mirrors used, the preferred ones; lists of large distributions name hundreds
+_SHA256 = re.compile("[0-9a-f]{64}")
 _REMEDY = "Check the URL of the mirror list"
 
 
-def parse(content: bytes, what: str) -> t.List[str]:
-    """Base URLs, the preferred first, of a metalink (RFC 5854 or version 3) or a plain list, one URL a line.
+class MirrorList(t.NamedTuple):
+    """urls: base URLs, the preferred first. sums: hex SHA-256 of repomd.xml as a metalink has them, its own first, then those
+    of earlier states that mirrors may still have, the latest first; empty where there are none."""
 
-    what: names it in the Failure, raised when it holds no http or https URL. URLs with a login in them are left out.
+    urls: t.Tuple[str, ...]
+    sums: t.Tuple[str, ...]
+
+
+def parse(content: bytes, what: str) -> MirrorList:
+    """Read a metalink (RFC 5854 or version 3) or a plain list, one URL a line.
+
+    what: names it in the Failure, raised when it holds no http or https URL. Other URLs, and those with a login, are left out.
     """
-    text = content.lstrip()
-    urls = _metalink(content, what) if text.startswith(b"<") else _plain(content)
-    unique = list(dict.fromkeys(url for url in urls if _URL.fullmatch(url)))[:_MOST]
-    if not unique:
+    listed = _metalink(content, what) if content.lstrip().startswith(b"<") else _plain(content)
+    urls = tuple(dict.fromkeys(url for url in listed.urls if _URL.fullmatch(url)))[:_MOST]
+    if not urls:
         raise Failure(f"read {what}", "it holds no http or https URL", _REMEDY)
-    return unique
+    return listed._replace(urls=urls)
 
 
-def _plain(content: bytes) -> t.List[str]:
+def _plain(content: bytes) -> MirrorList:
     lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
-    return [_base(line) for line in lines if line and not line.startswith("#")]
+    return MirrorList(tuple(_base(line) for line in lines if line and not line.startswith("#")), ())
 
 
-def _metalink(content: bytes, what: str) -> t.List[str]:
-    found: t.List[t.Tuple[int, int, str]] = []
-    attributes: t.Dict[str, str] = {}
-
-    def start(name: str, own: t.Dict[str, str]) -> None:
-        attributes.clear()
-        if name == "url":
-            attributes.update(own)
-
-    def end(name: str) -> None:
-        if name == "url":
-            found.append((_rank(attributes), len(found), _base(reader.text())))
-
-    reader = Reader(what, start, end)
-    for _slice in reader.feed([content]):
+def _metalink(content: bytes, what: str) -> MirrorList:
+    collector = _Collector(what)
+    for _slice in collector.reader.feed([content]):
         pass
-    return [url for _order, _place, url in sorted(found)]
+    earlier = sorted(collector.earlier, key=lambda one: one[0], reverse=True)
+    return MirrorList(tuple(url for _rank, _place, url in sorted(collector.urls)), tuple(dict.fromkeys([*collector.sums, *(one[1] for one in earlier)])))
+
+
+class _Collector:
+    """What a metalink says of the file repomd.xml."""
+
+    def __init__(self, what: str) -> None:
+        self.reader = Reader(what, self._start, self._end)
+        self.urls: t.List[t.Tuple[int, int, str]] = []
+        self.sums: t.List[str] = []
+        self.earlier: t.List[t.Tuple[int, str]] = []  # unix time, sum
+        self._about = False
+        self._alternate = False
+        self._time = 0
+        self._attributes: t.Dict[str, str] = {}
+
+    def _start(self, name: str, attributes: t.Dict[str, str]) -> None:
+        self._attributes = attributes
+        if name == "file":
+            self._about = attributes.get("name") == _FILE
+        elif name.rpartition(":")[2] == "alternate":
+            self._alternate, self._time = True, 0
+
+    def _end(self, name: str) -> None:
+        short, text = name.rpartition(":")[2], self.reader.text()
+        if name == "file":
+            self._about = False
+        elif short == "alternate":
+            self._alternate = False
+        elif not self._about:
+            return
+        elif name == "url":
+            self.urls.append((_rank(self._attributes), len(self.urls), _base(text)))
+        elif short == "timestamp" and re.fullmatch("[0-9]{1,11}", text):
+            self._time = int(text)
+        elif name == "hash" and self._attributes.get("type") in ("sha256", "sha-256") and _SHA256.fullmatch(text.lower()):
+            if self._alternate:
+                self.earlier.append((self._time, text.lower()))
+            else:
+                self.sums.append(text.lower())
 
 
 def _rank(attributes: t.Mapping[str, str]) -> int:
@@ -69,4 +106,4 @@ def _rank(attributes: t.Mapping[str, str]) -> int:
 
 def _base(url: str) -> str:
     """The repository's URL; a metalink names its repomd.xml."""
-    return url[:-len(_REPOMD)].rstrip("/") if url.endswith("/" + _REPOMD) else url.rstrip("/")
+    return url[:-len(REPOMD)].rstrip("/") if url.endswith("/" + REPOMD) else url.rstrip("/")

@@ -85,7 +85,7 @@ class Source(NamedTuple):
 
     name: str
     format: str  # deb | rpm
-    urls: Tuple[str, ...]
+    urls: Tuple[str, ...] = ()  # may be empty where there is a list of mirrors
     keyring: str = ""  # path of a binary OpenPGP keyring
     suites: Tuple[str, ...] = ()
     components: Tuple[str, ...] = ()  # empty: all the upstream has
@@ -103,6 +103,13 @@ class Source(NamedTuple):
     mode: str = "verbatim"  # verbatim | rebuilt: cut down and signed by the site | elsewhere: only read, clients have it anyway
     order: int = 0  # the lower, the more its packages are preferred as dependencies
     select: Tuple[Selection, ...] = ()  # of a rebuilt source, besides what the set's other packages need of it
+    mirrorlist: str = ""  # URL of a list of further mirrors
+    metalink: str = ""  # rpm: the same, with the sums of repomd.xml
+
+    @property
+    def place(self) -> str:
+        """Where it is said to be: its first URL, or that of its list of mirrors."""
+        return self.urls[0] if self.urls else self.metalink or self.mirrorlist
 
 
 class Unobtainable(Failure):

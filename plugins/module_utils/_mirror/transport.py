@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import Address, parse
@@ -102,14 +103,18 @@ class Transport:
         timeout: float = 30.0,
         retries: int = 5,
         stop: Optional[threading.Event] = None,
+        document: bool = False,
+        content: Mapping[str, Sequence[str]] = {},
     ) -> None:
         """connections: transfers at once. timeout: seconds of silence, and the window the least rate is measured over.
-        retries: attempts after the first at each URL. stop: when set, transfers end at once.
+        retries: attempts after the first at each URL. stop: when set, transfers end at once. document: the URLs are
+        those of one document, got under any path. content: what get() may return for a path, SHA-256 sums, the best first.
         """
         if not source.urls:
             raise Failure(f"fetch from source {source.name!r}", "it names no URL", "Give it at least one")
         self.name = source.name
-        self.sites = [Site(parse(url), place) for place, url in enumerate(source.urls)]
+        self.sites = [Site(parse(url, document), place) for place, url in enumerate(source.urls)]
+        self._content = content
         self.connections = connections
         self.retries = retries
         self.limit = Limit(limit_bytes_per_second)
@@ -134,6 +139,8 @@ class Transport:
         gives a definite answer.
         """
         inside(path)
+        if path in self._content:
+            return self._get_best(path, self._content[path], most)
         return self._any_site(path, lambda site: self._get_once(site, path, validators, most), lambda answer: answer.status == 404)
 
     def sizes(self, paths: Sequence[str]) -> Dict[str, int]:
@@ -229,6 +236,30 @@ class Transport:
             return missing[0]
         why = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
         raise Failure(f"fetch {path}", why, f"Check the URLs, proxy and login of source {self.name!r}")
+
+    def _get_best(self, path: str, sums: Sequence[str], most: int) -> Answer:
+        """The content with the first of the sums that any mirror has; a mirror that has another lags behind or lies."""
+        spare: Dict[int, Answer] = {}
+
+        def once(site: Site) -> Answer:
+            answer = self._get_once(site, path, None, most)
+            found = hashlib.sha256(answer.body).hexdigest()
+            state = sums.index(found) if answer.status == 200 and found in sums else len(sums)
+            if state == 0:
+                return answer
+            # What belongs to it, a signature, is asked for at the mirrors that keep up.
+            site.place += state * len(self.sites)
+            if state == len(sums):
+                raise Fault("it is not what the metalink names" if answer.status == 200 else "it is not there", final=True)
+            spare.setdefault(state, answer)
+            raise Fault("it is of an earlier state", final=True)
+
+        try:
+            return self._any_site(path, once, lambda answer: False)
+        except Failure:
+            if not spare or self.stopped:
+                raise
+            return spare[min(spare)]
 
     def _ask(self, site: Site, path: str, headers: Dict[str, str], start: int = 0, method: str = "GET") -> Reply:
         return self.answering(site, lambda: self._exchanges.ask(site.address, path, headers, start, method))

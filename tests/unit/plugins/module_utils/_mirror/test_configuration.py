@@ -87,6 +87,11 @@ def test_a_partial_mirror_becomes_typed(tmp_path: pathlib.Path) -> None:
     (("sets", "os-1", "sources", 1, "suites"), ["os"], "no suites of a source of format rpm"),
     (("sets", "os-1", "sources", 1, "keyring"), None, "sources[1].keyring: expected an absolute path"),
     (("sets", "os-1", "sources", 1, "client_key"), "/etc/key", "sources[1].client_certificate: expected the certificate"),
+    (("sets", "os-1", "sources", 1, "metalink"), "rsync://x.example.org/list", "sources[1].metalink: expected an http, https or file URL"),
+    (("sets", "os-1", "sources", 1, "mirrorlist"), "http:///list", "sources[1].mirrorlist: expected the URL of a list of mirrors"),
+    (("sets", "os-1", "sources", 1), {**RPM, "mirrorlist": "http://x/a", "metalink": "http://x/b"}, "metalink: expected mirrorlist or metalink, not both"),
+    (("sets", "os-1", "sources", 0, "metalink"), "http://x.example.org/list", "no metalink of a source of format deb"),
+    (("sets", "os-1", "sources", 1), {"name": "rpm", "format": "rpm", "keyring": "/k"}, "sources[1].urls: expected a list of"),
     (("sets", "os-1", "keep"), {"most": 2}, "sets.os-1.keep.most: expected a share"),
 ])
 def test_a_mistake_is_named(tmp_path: pathlib.Path, place: t.Sequence[t.Any], value: t.Any, said: str) -> None:
@@ -110,3 +115,11 @@ def test_what_is_no_configuration_is_refused(tmp_path: pathlib.Path, text: str) 
 def test_a_source_without_signatures_needs_no_keyring() -> None:
     data = _with(("sets", "os-1", "sources", 1), {"name": "rpm", "format": "rpm", "urls": ["http://x.example.org/"], "signed_metadata": False})
     assert configuration.problems(data) == []
+
+
+def test_a_list_of_mirrors_stands_in_for_urls(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "config.json"
+    listed = {"name": "rpm", "format": "rpm", "keyring": "/k", "metalink": "https://x.example.org/metalink?repo=el9&arch=x86_64"}
+    path.write_text(json.dumps(_with(("sets", "os-1", "sources", 1), listed)))
+    source = configuration.load(str(path)).sets["os-1"].sources[1]
+    assert (source.urls, source.place) == ((), listed["metalink"])

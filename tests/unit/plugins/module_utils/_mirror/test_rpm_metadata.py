@@ -96,7 +96,7 @@ def test_a_mirror_list_keeps_its_order() -> None:
     lines = [b"# repo = example", b"http://one.example.org/el9/", b"", b"https://two.example.org/el9", b"ftp://no.example.org/",
              b"http://user:pass@three.example.org/", b"http://one.example.org/el9"]
     text = b"\n".join(lines)
-    assert mirror_list.parse(text, "list") == ["http://one.example.org/el9", "https://two.example.org/el9"]
+    assert mirror_list.parse(text, "list") == (("http://one.example.org/el9", "https://two.example.org/el9"), ())
 
 
 def test_a_metalink_is_ordered_by_its_own_measure() -> None:
@@ -106,8 +106,29 @@ def test_a_metalink_is_ordered_by_its_own_measure() -> None:
       <url protocol="https" preference="99">https://c.example.org/el9/repodata/repomd.xml</url></resources></file></files></metalink>"""
     new = b"""<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="repomd.xml"><url priority="2">http://b.example.org/repodata/repomd.xml</url>
       <url priority="1">http://a.example.org/repodata/repomd.xml</url></file></metalink>"""
-    assert mirror_list.parse(old, "metalink") == ["https://c.example.org/el9", "http://b.example.org/el9"]
-    assert mirror_list.parse(new, "metalink") == ["http://a.example.org", "http://b.example.org"]
+    assert mirror_list.parse(old, "metalink").urls == ("https://c.example.org/el9", "http://b.example.org/el9")
+    assert mirror_list.parse(new, "metalink").urls == ("http://a.example.org", "http://b.example.org")
+
+
+def test_a_metalink_names_the_states_of_one_file_the_latest_first() -> None:
+    def state(letter: str, time: int) -> str:
+        return (f"<mm0:timestamp>{time}</mm0:timestamp><size>1</size><verification><hash type='md5'>{letter * 32}</hash>"
+                f"<hash type='sha256'>{letter * 64}</hash></verification>")
+
+    text = (
+        "<metalink version='3.0' xmlns:mm0='urn:mm'><files><file name='other.xml'><verification><hash type='sha256'>" + "f" * 64
+        + "</hash></verification><url>http://f.example.org/</url></file>"
+        f"<file name='repomd.xml'>{state('A', 5)}<mm0:alternates><mm0:alternate>{state('b', 2)}</mm0:alternate><mm0:alternate>{state('c', 4)}</mm0:alternate>"
+        f"<mm0:alternate>{state('a', 1)}</mm0:alternate></mm0:alternates><resources><url preference='1'>http://a.example.org/repodata/repomd.xml</url>"
+        "</resources></file></files></metalink>"
+    )
+    found = mirror_list.parse(text.encode(), "metalink")
+    assert found == (("http://a.example.org",), ("a" * 64, "c" * 64, "b" * 64))
+
+
+def test_of_a_long_list_the_preferred_are_taken() -> None:
+    lines = "".join(f"http://m{number}.example.org/\n" for number in range(300))
+    assert mirror_list.parse(lines.encode(), "list").urls == tuple(f"http://m{number}.example.org" for number in range(20))
 
 
 @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"<html>not here</html>", b"<metalink>", b"\xff\xfe"])
