@@ -1,7 +1,11 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A reader of a mirror that never rests and notes everything that does not fit together."""
+"""Readers of a mirror that never rest and note everything that does not fit together.
+
+As a program (URL, number of packages asked for in each poll) it reads until its standard input ends, and then says as
+JSON what it saw.
+"""
 
 from __future__ import annotations
 
@@ -9,44 +13,66 @@ import calendar
 import gzip
 import hashlib
 import http.client
+import json
+import os
 import random
 import re
-import threading
+import select
+import subprocess
+import sys
 import time
 import typing as t
 from urllib.parse import urlsplit
 
-_SAMPLE = 12  # packages asked for in each poll
+_Wanted = t.List[t.Tuple[str, str]]  # path and SHA-256
 
 
-class Reader:
-    """Polls the sources deb and rpm of a set like apt (by-hash) and dnf do, until the with block ends."""
+class Readers:
+    """Processes that read, until the with block ends. polls: how often all of them did; states: SHA-256 of every InRelease
+    they met; anomalies: what did not fit together."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=10)
-        self._base = parts.path
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-        self._random = random.Random(11)
+    def __init__(self, url: str, processes: int = 1, sample: int = 12) -> None:
+        self._command = [sys.executable, __file__, url, str(sample)]
+        self._count = processes
+        self._processes: t.List[subprocess.Popen[str]] = []
         self.polls = 0
         self.states: t.Set[str] = set()
         self.anomalies: t.List[str] = []
 
-    def __enter__(self) -> Reader:
-        self._thread.start()
+    def __enter__(self) -> Readers:
+        self._processes = [subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _number in range(self._count)]
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        for process in self._processes:
+            found = json.loads(process.communicate(timeout=60)[0])
+            self.polls += found["polls"]
+            self.states.update(found["states"])
+            self.anomalies += found["anomalies"]
 
-    def _work(self) -> None:
-        while not self._ended.is_set():
+
+class _Reader:
+    """Polls the sources deb and rpm of a set like apt (by-hash) and dnf do."""
+
+    def __init__(self, url: str, sample: int) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=10)
+        self._base = parts.path
+        self._sample = sample
+        self._random = random.Random(os.getpid())
+        self._listed: t.Dict[str, _Wanted] = {}  # by the digest of the index
+        self.polls = 0
+        self.states: t.Set[str] = set()
+        self.anomalies: t.List[str] = []
+
+    def read(self) -> None:
+        """Poll until standard input ends."""
+        while not select.select([sys.stdin], [], [], 0)[0]:
             try:
                 self._poll()
             except Exception as error:  # told to whoever looks at anomalies
                 self.anomalies.append(repr(error))
+                self._connection.close()
             self.polls += 1
 
     def _poll(self) -> None:
@@ -74,9 +100,10 @@ class Reader:
         if hashlib.sha256(packed).hexdigest() != digest:
             self.anomalies.append(f"by-hash {digest} is another content")
             return
-        text = gzip.decompress(packed).decode()
-        wanted = list(zip(re.findall(r"^Filename: (.*)$", text, re.MULTILINE), re.findall(r"^SHA256: (.*)$", text, re.MULTILINE)))
-        self._packages("deb", wanted)
+        if digest not in self._listed:
+            text = gzip.decompress(packed).decode()
+            self._listed[digest] = list(zip(re.findall(r"^Filename: (.*)$", text, re.MULTILINE), re.findall(r"^SHA256: (.*)$", text, re.MULTILINE)))
+        self._packages("deb", self._listed[digest])
 
     def _rpm(self, repomd: bytes) -> None:
         found = re.search(rb'href="(repodata/([0-9a-f]{64})-primary.xml.gz)"', repomd)
@@ -84,16 +111,19 @@ class Reader:
             self.anomalies.append("repomd.xml without primary")
             return
         packed = self._get(f"rpm/{found.group(1).decode()}")
-        if hashlib.sha256(packed).hexdigest() != found.group(2).decode():
+        digest = found.group(2).decode()
+        if hashlib.sha256(packed).hexdigest() != digest:
             self.anomalies.append("primary is another content")
             return
-        text = gzip.decompress(packed).decode()
-        self._packages("rpm", list(zip(re.findall(r'location href="(.*?)"', text), re.findall(r'pkgid="YES">(.*?)<', text))))
+        if digest not in self._listed:
+            text = gzip.decompress(packed).decode()
+            self._listed[digest] = list(zip(re.findall(r'location href="(.*?)"', text), re.findall(r'pkgid="YES">(.*?)<', text)))
+        self._packages("rpm", self._listed[digest])
 
-    def _packages(self, source: str, wanted: t.List[t.Tuple[str, str]]) -> None:
+    def _packages(self, source: str, wanted: _Wanted) -> None:
         if not wanted:
             self.anomalies.append(f"an empty index of {source}")
-        for path, digest in self._random.sample(wanted, min(_SAMPLE, len(wanted))):
+        for path, digest in self._random.sample(wanted, min(self._sample, len(wanted))):
             if hashlib.sha256(self._get(f"{source}/{path}")).hexdigest() != digest:
                 self.anomalies.append(f"{path} is another content")
 
@@ -108,3 +138,9 @@ class Reader:
 
 def _seconds(date: str) -> int:
     return calendar.timegm(time.strptime(date, "%a, %d %b %Y %H:%M:%S %Z"))
+
+
+if __name__ == "__main__":
+    _reader = _Reader(sys.argv[1], int(sys.argv[2]))
+    _reader.read()
+    print(json.dumps({"polls": _reader.polls, "states": sorted(_reader.states), "anomalies": _reader.anomalies}))

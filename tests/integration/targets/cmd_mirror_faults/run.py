@@ -2,16 +2,19 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cmd-mirror does when it is killed, when the disk fills up, and when the upstream is damaged or lies.
+"""What readers of a mirror see while it is updated, fails, is killed, and when its disk fills up.
 
-Runs inside a lab session with the host repo, whose nginx serves both the upstream and the mirror; a reader polls the
-mirror all the time and must never see anything but one whole state or another.
+Runs inside a lab session with the host repo, whose nginx serves both the upstream and the mirror; readers poll the
+mirror all the time and must never see anything but one whole state or another. How an upstream can lie is the matter
+of the target mirror_matrix.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
+import itertools
 import json
 import os
 import random
@@ -29,9 +32,9 @@ for _path in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"):
     sys.path.append(_path)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from reader import Reader  # noqa: E402
+from reader import Readers  # noqa: E402
 
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import program  # noqa: E402
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import console, program  # noqa: E402
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[4]
@@ -40,7 +43,10 @@ UPSTREAM, MIRROR = SERVED / "upstream", SERVED / "mirror"
 URL = "http://127.0.0.1"
 PACKAGES = 300
 CHANGED = 30
-KILLS = 40
+KILLS = 50
+UPDATES = 250  # every fifth of them fails
+FEW = 40  # packages where an update is to take little time
+POLLS = 10_000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -48,7 +54,7 @@ class Site:
     """An upstream with a deb suite and an rpm repository that change together, and a mirror of it."""
 
     def __init__(self, work: Path, key: keys.Keys) -> None:
-        self.work, self.key = work, key
+        self.work, self.key, self.changed = work, key, CHANGED
         self.random = random.Random(7)
         self.fingerprint, self.stranger = key.make("upstream"), key.make("stranger")
         self.keyring = key.keyring(work / "keys.gpg", self.fingerprint)
@@ -59,17 +65,18 @@ class Site:
         self.epoch = int(time.time()) - 5000  # every state a second later, all of them in the past
         self.config = self.configure(MIRROR)
 
-    def configure(self, root: Path, **more: t.Any) -> Path:
-        """Write a configuration for a mirror root; return its path."""
+    def configure(self, root: Path, keep: t.Optional[t.Dict[str, float]] = None, **more: t.Any) -> Path:
+        """Write a configuration for a mirror root; return its path. keep: of the set; more: for the whole mirror."""
         sources = [{"name": "deb", "format": "deb", "urls": [f"{URL}/upstream/deb"], "keyring": self.keyring, "suites": ["suite"], "architectures": ["amd64"]},
                    {"name": "rpm", "format": "rpm", "urls": [f"{URL}/upstream/rpm"], "keyring": self.keyring}]
         path = self.work / f"{root.name}.json"
-        path.write_text(json.dumps({"root": str(root), "margin": 0, "retries": 1, "timeout": 10, "sets": {"set": {"sources": sources}}, **more}))
+        path.write_text(json.dumps({"root": str(root), "margin": 0, "retries": 1, "timeout": 10,
+                                    "sets": {"set": {"sources": sources, "keep": keep or {}}}, **more}))
         return path
 
     def change(self) -> None:
         """Let the upstream bring new versions of some packages."""
-        for name in self.random.sample(sorted(self.packages), CHANGED):
+        for name in self.random.sample(sorted(self.packages), self.changed):
             self.packages[name] = (self.packages[name][0] + 1, self._content())
         self.publish()
 
@@ -99,6 +106,8 @@ class Site:
         for path, data in files.items():
             (directory / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / path).write_bytes(data)
+            # nginx takes a file of the same size and second for the same, and here are several states in one second.
+            os.utime(directory / path, (self.epoch + self.state, self.epoch + self.state))
         link = SERVED / "upstream.new"
         link.symlink_to(directory.name)
         link.rename(UPSTREAM)
@@ -116,11 +125,22 @@ class Site:
         assert "Traceback" not in errors, errors
         return json.loads(output) if output else errors
 
-    def one_package(self) -> Path:
-        """A package file of the upstream that the mirror does not have yet."""
-        held = {path.name for path in (MIRROR / "store/sha256").glob("*/*")}
-        name = next(name for name, (_number, content) in self.packages.items() if archives.digest(content) not in held)
-        return UPSTREAM / f"deb/pool/main/p/{name}/{name}_{self.packages[name][0]}.0-1_all.deb"
+    def failures(self) -> t.Iterator[t.Callable[[], None]]:
+        """Ways to go on to a state that no mirror may take, over and over."""
+        def package(change: t.Callable[[bytes], bytes]) -> t.Callable[[], None]:
+            def damage() -> None:
+                before = set(self.packages.values())
+                self.change()
+                name = min(name for name, now in self.packages.items() if now not in before)
+                path = UPSTREAM / f"deb/pool/main/p/{name}/{name}_{self.packages[name][0]}.0-1_all.deb"
+                path.write_bytes(change(path.read_bytes()))
+
+            return damage
+
+        return itertools.cycle((
+            package(lambda content: content[:-1] + bytes([content[-1] ^ 1])), package(lambda content: content[:-1]),
+            lambda: self.publish(signer=self.stranger), lambda: self.publish(valid_for=60), lambda: self.publish(date=1_700_000_000, valid_for=0),
+        ))
 
     def _content(self) -> bytes:
         return self.random.randbytes(int(min(self.random.lognormvariate(9.5, 1.0), 500_000)))
@@ -135,7 +155,7 @@ def killed_at_any_moment(site: Site) -> None:
     site.publish()
     site.run("sync")
     fetched = 0
-    with Reader(f"{URL}/mirror/set") as reader:
+    with Readers(f"{URL}/mirror/set") as readers:
         for number in range(KILLS):
             if number % 4 == 0:
                 site.run("sync")
@@ -148,11 +168,11 @@ def killed_at_any_moment(site: Site) -> None:
         site.run("sync")
         time.sleep(0.5)
     assert fetched > KILLS // 3, f"only {fetched} of {KILLS} were killed before they were done"
-    assert reader.anomalies == [], reader.anomalies[:5]
-    assert reader.polls > 50 and len(reader.states) > KILLS // 8, (reader.polls, reader.states)
+    assert readers.anomalies == [], readers.anomalies[:5]
+    assert readers.polls > 50 and len(readers.states) > KILLS // 8, (readers.polls, readers.states)
     assert site.run("verify")["findings"] == []
     assert not [path for path in (MIRROR / "snapshots").iterdir() if path.name.startswith(".")]
-    print(f"    {reader.polls} polls, {len(reader.states)} states, {fetched} kills", flush=True)
+    print(f"    {readers.polls} polls, {len(readers.states)} states, {fetched} kills", flush=True)
 
 
 def told_to_stop(site: Site) -> None:
@@ -172,29 +192,37 @@ def told_to_stop(site: Site) -> None:
     assert site.run("sync")["changed"]
 
 
-def damaged_upstream(site: Site) -> None:
-    """A corrupt, truncated or missing package, a wrong signature, an expired or replayed state: the old one stays."""
-    before = snapshot_of()
-    site.change()
-    victim = site.one_package()
-    content = victim.read_bytes()
-    for wrong in (content[:-1] + bytes([content[-1] ^ 1]), content[:-1], None):
-        victim.unlink()
-        if wrong is not None:
-            victim.write_bytes(wrong)
-        else:
-            victim.parent.mkdir(exist_ok=True)
-        with Reader(f"{URL}/mirror/set") as reader:
-            told = site.run("sync", good=1)["sets"]["set"]["error"]
-        assert victim.name in told and URL in told, told
-        assert snapshot_of() == before and reader.anomalies == [] and reader.polls, reader.anomalies
-        victim.write_bytes(content)
-    for wrong_head in ({"signer": site.stranger}, {"valid_for": 60}, {"date": 1_700_000_000, "valid_for": 0}):
-        site.publish(**wrong_head)
-        site.run("sync", good=1)
-        assert snapshot_of() == before
+def read_all_the_time(site: Site) -> None:
+    """Through 200 updates and 50 failing ones, with old snapshots going meanwhile, readers see whole states only."""
+    site.packages, site.changed = dict([*site.packages.items()][:FEW]), FEW // 10
+    root = SERVED / "busy"
+    config = site.configure(root, keep={"count": 2, "grace_hours": 0.005, "most": 1})
     site.publish()
-    assert site.run("sync")["changed"] and snapshot_of() != before
+    assert _sync(config)
+    good, failures = [snapshot_of(root)], site.failures()
+    with Readers(f"{URL}/busy/set", processes=2, sample=1) as readers:
+        for number in range(UPDATES):
+            if number % 5 == 4:
+                next(failures)()
+                assert not _sync(config) and snapshot_of(root) == good[-1]
+            else:
+                site.change()
+                assert _sync(config) and snapshot_of(root) != good[-1]
+                good.append(snapshot_of(root))
+    assert readers.anomalies == [], readers.anomalies[:5]
+    assert readers.polls >= POLLS and len(readers.states) > UPDATES // 2, (readers.polls, len(readers.states))
+    left = list((root / "snapshots").iterdir())
+    assert len(left) < len(good), "no snapshot went"
+    assert site.run("verify", config=config)["findings"] == []
+    print(f"    {readers.polls} polls, {len(readers.states)} states, {len(good)} snapshots, {len(left)} left", flush=True)
+
+
+def _sync(config: Path) -> bool:
+    """Run cmd-mirror sync in this process: its start would take most of the time."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = console.main(["--config", str(config), "sync"])
+    assert code in (0, 1) and "Traceback" not in errors.getvalue(), (code, errors.getvalue())
+    return code == 0
 
 
 def full_disk(site: Site) -> None:
@@ -226,7 +254,7 @@ def full_disk(site: Site) -> None:
     assert site.run("verify", config=config)["findings"] == []
 
 
-CASES = (killed_at_any_moment, told_to_stop, damaged_upstream, full_disk)
+CASES = (killed_at_any_moment, told_to_stop, full_disk, read_all_the_time)
 
 
 def main() -> int:
