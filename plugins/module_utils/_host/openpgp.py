@@ -34,11 +34,11 @@ def certificates(data: bytes) -> t.List[t.Tuple[str, bytes]]:
     Raises OpenPGPError for secret keys, for anything that is not a certificate and for truncated data.
     """
     found: t.List[t.Tuple[str, bytes]] = []
-    for tag, body, raw in _packets(_dearmored(data)):
+    for tag, body, raw in packets(_dearmored(data)):
         if tag in _SECRET_TAGS:
             raise OpenPGPError("is a secret key, which must never leave its owner")
         if tag == _PUBLIC_KEY:
-            found.append((_fingerprint(body), raw))
+            found.append((fingerprint(body), raw))
         elif tag in _CERTIFICATE_TAGS and found:
             found[-1] = (found[-1][0], found[-1][1] + raw)
         elif tag not in _IGNORED_TAGS:
@@ -81,8 +81,8 @@ def _dearmored(data: bytes) -> bytes:
     return binary
 
 
-def _packets(data: bytes) -> t.Iterator[t.Tuple[int, bytes, bytes]]:
-    """Yield (tag, body, whole packet), old and new framing (RFC 9580, section 4.2)."""
+def packets(data: bytes) -> t.Iterator[t.Tuple[int, bytes, bytes]]:
+    """Yield (tag, body, whole packet), old and new framing (RFC 9580, section 4.2). Raises OpenPGPError."""
     position = 0
     while position < len(data):
         tag, start, length = _header(data, position)
@@ -123,8 +123,8 @@ def _number(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start:start + size], "big")
 
 
-def _fingerprint(body: bytes) -> str:
-    """Return the fingerprint of a public key packet (RFC 9580, section 5.5.4)."""
+def fingerprint(body: bytes) -> str:
+    """Return the fingerprint of a public key packet in upper-case hex (RFC 9580, section 5.5.4). Raises OpenPGPError."""
     version = body[0] if body else 0
     if version == 4 and len(body) < 1 << 16:
         return hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest().upper()

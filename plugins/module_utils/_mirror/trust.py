@@ -17,9 +17,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import key_expiry
 
 _BEGIN_TEXT = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _BEGIN_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
@@ -157,14 +160,25 @@ def _complaint(verdict: str, values: t.List[str]) -> str:
 def _sqv(program: str, keyring: str, paths: t.Tuple[str, str], action: str) -> t.Tuple[str, ...]:
     """sqv prints the fingerprint of the certificate behind each good signature, and its policy refuses SHA-1 itself.
 
-    It judges a key at the time of the signature, where gpgv refuses what a key now expired signed while it was good:
-    so gpgv is asked where there is one.
+    It judges a key at the time of the signature, and so accepts what a key that is expired now signed, or backdated.
+    gpgv does not, and what a site accepts must not depend on which of the two it has.
     """
     done = _run([program, "--keyring", keyring, *paths], action)
     good = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if _FINGERPRINT.fullmatch(line)]
     if done.returncode != 0 or not good:
         raise Failure(action, _last_line(done.stderr) or "sqv found no good signature", _REMEDY)
-    return tuple(sorted(set(good)))
+    with open(paths[0], "rb") as signature, open(keyring, "rb") as ring:
+        try:
+            issuers, known = key_expiry.issuers(signature.read()), key_expiry.keys(ring.read())
+        except OpenPGPError as error:
+            raise Failure(action, f"when its keys expire cannot be read: {keyring} {error}", _REMEDY) from error
+    now = time.time()
+    used = [(identifier, known[identifier]) for identifier in issuers if identifier in known and known[identifier].certificate in good]
+    fresh = {key.certificate for _identifier, key in used if not key.expires or now < key.expires}
+    if not fresh:
+        expired = [_VERDICTS["EXPKEYSIG"].format(key=identifier) for identifier, _key in used]
+        raise Failure(action, "; ".join(expired) or "it does not say by which key it is signed", _REMEDY)
+    return tuple(sorted(fresh))
 
 
 def _run(command: t.List[str], action: str) -> subprocess.CompletedProcess[bytes]:

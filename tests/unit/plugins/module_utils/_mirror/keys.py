@@ -21,19 +21,27 @@ class Keys:
     def __init__(self, home: str) -> None:
         self.home = home
 
-    def make(self, name: str, algorithm: str = "ed25519", expires: str = "never", at: str = "") -> str:
+    def make(self, name: str, algorithm: str = "ed25519", expires: str = "never", at: str = "", usage: str = "sign") -> str:
         """Make a key; return its fingerprint."""
-        self._gpg("--quick-generate-key", f"{name} <{name}@example.org>", algorithm, "sign", expires, at=at)
+        self._gpg("--quick-generate-key", f"{name} <{name}@example.org>", algorithm, usage, expires, at=at)
         listing = self._gpg("--with-colons", "--list-keys", f"{name}@example.org").decode()
         return [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")][0]
+
+    def add(self, fingerprint: str, algorithm: str, expires: str, at: str = "") -> None:
+        """Give a key a subkey that signs."""
+        self._gpg("--quick-add-key", fingerprint, algorithm, "sign", expires, at=at)
+
+    def expire(self, fingerprint: str, expires: str, at: str = "") -> None:
+        """Move the end of a key."""
+        self._gpg("--quick-set-expire", fingerprint, expires, at=at)
 
     def clearsign(self, text: bytes, *fingerprints: str, at: str = "", digest: str = "SHA512") -> bytes:
         """InRelease."""
         return self._gpg(*_signers(fingerprints), "--digest-algo", digest, "--clearsign", at=at, stdin=text)
 
-    def detach(self, data: bytes, *fingerprints: str, at: str = "") -> bytes:
-        """Release.gpg."""
-        return self._gpg(*_signers(fingerprints), "--armor", "--detach-sign", at=at, stdin=data)
+    def detach(self, data: bytes, *fingerprints: str, at: str = "", exactly: bool = True) -> bytes:
+        """Release.gpg. exactly: by these very keys, and not by a subkey of theirs."""
+        return self._gpg(*_signers(fingerprints, exactly), "--armor", "--detach-sign", at=at, stdin=data)
 
     def opaque(self, data: bytes, *fingerprints: str) -> bytes:
         """A signed message with its text inside."""
@@ -60,5 +68,5 @@ def throw_away() -> t.Iterator[Keys]:
             subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], stderr=subprocess.DEVNULL, check=False)
 
 
-def _signers(fingerprints: t.Sequence[str]) -> t.List[str]:
-    return [word for fingerprint in fingerprints for word in ("--local-user", f"{fingerprint}!")]
+def _signers(fingerprints: t.Sequence[str], exactly: bool = True) -> t.List[str]:
+    return [word for fingerprint in fingerprints for word in ("--local-user", f"{fingerprint}!" if exactly else fingerprint)]

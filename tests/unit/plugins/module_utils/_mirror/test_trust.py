@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import pathlib
 import shutil
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import trust
+from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import key_expiry, trust
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import keys
 
 pytestmark = pytest.mark.skipif(keys.MISSING, reason="gpg and gpgv are not installed")
@@ -95,11 +100,43 @@ def test_what_is_not_well_signed_is_refused(ring: Ring, only_engine: t.Callable[
         "armor of nothing": good[:good.index(b"-----BEGIN PGP SIGNATURE")] + b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n",
     }
     only_engine()
-    if not shutil.which("gpgv"):
-        del bad["expired"]  # sqv, like apt where it uses sqv, asks whether the key was good when it signed
     for name, data in bad.items():
         with pytest.raises(Failure, match="Failed to verify InRelease: "):
             pytest.fail(f"{name}: {trust.clearsigned(data, ring.trusted, 'InRelease')}")
+
+
+def test_both_programs_refuse_a_key_that_is_expired_now(only_engine: t.Callable[[], None], tmp_path: pathlib.Path) -> None:
+    """Whatever of it expired, primary key or subkey, and however often its end was moved."""
+    then, later = "20200101T000000", "20200110T000000"
+    with keys.throw_away() as made:
+        whole = made.make("whole", expires="2020-02-01", at=then, usage="cert")
+        made.add(whole, "ed25519", "never", at=then)
+        part = made.make("part", at=then, usage="cert")
+        made.add(part, "ed25519", "2020-02-01", at=then)
+        shortened = made.make("shortened", at=then)
+        made.expire(shortened, "2020-02-01", at=later)
+        renewed = made.make("renewed", expires="2020-02-01", at=then)
+        made.expire(renewed, "never", at=later)
+        keyring = made.keyring(tmp_path / "keys.gpg", whole, part, shortened, renewed)
+        signed = {fingerprint: made.detach(TEXT, fingerprint, at=later, exactly=False) for fingerprint in (whole, part, shortened, renewed)}
+        both = made.detach(TEXT, shortened, renewed, at=later)
+    only_engine()
+    for fingerprint in (whole, part, shortened):
+        with pytest.raises(Failure, match="key [0-9A-F]{16} is expired"):
+            trust.detached(TEXT, signed[fingerprint], keyring, "Release")
+    assert trust.detached(TEXT, signed[renewed], keyring, "Release") == (renewed,)
+    assert trust.detached(TEXT, both, keyring, "Release") == (renewed,)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=60))
+def test_damaged_keys_and_signatures_are_said_to_be(noise: bytes, subpackets: bytes) -> None:
+    primary = b"\xc6\x0c\x04" + b"\x00\x00\x00\x01" + b"\x16" + b"\x00" * 6
+    statement = b"\x04\x13\x16\x0a" + len(subpackets).to_bytes(2, "big") + subpackets + noise[:50]
+    for data in (noise, primary + noise, primary + b"\xc2" + bytes([len(statement)]) + statement):
+        with contextlib.suppress(OpenPGPError):
+            key_expiry.keys(data)
+        with contextlib.suppress(OpenPGPError):
+            key_expiry.issuers(b"-----BEGIN PGP SIGNATURE-----\n\n" + base64.b64encode(data) + b"\n-----END PGP SIGNATURE-----\n")
 
 
 def test_a_message_that_carries_its_own_text_is_no_signature_over_another(ring: Ring, only_engine: t.Callable[[], None]) -> None:
