@@ -27,10 +27,10 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.places import Places
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, Pointers, write_file
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.space import Need
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
 
 _READERS = 8  # sources read at once: each waits for its upstream most of the time
 _SELECTING = ("format", "suites", "components", "architectures", "sources", "contents", "languages", "signed_metadata")
@@ -82,6 +82,7 @@ class Mirror:
         self.generations = Generations(self.store)
         self.pointers = Pointers(self.generations)
         self.stop = stop or threading.Event()
+        self.places = Places(configuration, self.stop)
         self._state = os.path.join(configuration.root, STATE)
 
     @contextlib.contextmanager
@@ -107,7 +108,7 @@ class Mirror:
             snapshot = reading.result()
             if snapshot is not None:
                 read[source.name] = snapshot
-        news = {source.name: News(source.format, masked(source.urls[0]), selection(source), read[source.name])
+        news = {source.name: News(source.format, masked(source.place), selection(source), read[source.name])
                 for source in of_set.sources if source.name in read and not _holds(last, source, read[source.name].identity)}
         dropped = sorted(set(last.sources) - {source.name for source in of_set.sources}) if last else []
         changes = self._difference(news, dropped, last)
@@ -116,7 +117,8 @@ class Mirror:
         documents = [document for one in news.values() for document in one.snapshot.documents]
         indices = sum(len(one.snapshot.large) for one in news.values())
         coming = space.need(self.store, wanted, added + indices + len(documents), sum(len(document.content) for document in documents))
-        warnings = [warning for source in of_set.sources for warning in self._said(of_set, source, read.get(source.name))]
+        warnings = [warning for source in of_set.sources
+                    for warning in (*self.places.warnings(source), *self._said(of_set, source, read.get(source.name)))]
         return Plan(of_set, last, news, dropped, changes, coming, read, warnings)
 
     def sync(self, of_set: Set, show: Show = lambda what, progress: None) -> Outcome:
@@ -155,12 +157,8 @@ class Mirror:
     def fetch(self, source: Source, wanted: t.Sequence[Wanted], show: Show) -> None:
         """Bring files of one source into the store."""
         self.store.unsettled()
-        with self._transport(source) as transport:
+        with self.places.transport(source) as transport:
             fetch(transport, wanted, self.store, lambda progress: show(source.name, progress), self.stop)
-
-    def _transport(self, source: Source) -> Transport:
-        told = self.configuration
-        return Transport(source, told.connections, told.limit, told.timeout, told.retries, self.stop)
 
     def _read(self, of_set: Set, source: Source, last: t.Optional[Generation], show: Show) -> t.Optional[Snapshot]:
         """Ask one upstream; None when the last generation holds what it has now."""
@@ -169,7 +167,7 @@ class Mirror:
         if state and not _holds(last, source, accepted.get("identity")):
             # What was accepted is no longer here: everything is read again, and still nothing older is accepted.
             state = {**state, "selection": ""}
-        with self._transport(source) as transport:
+        with self.places.transport(source) as transport:
             def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
                 coming = space.need(self.store, wanted, 0, 0)
                 space.require(self.configuration.root, coming, self.configuration.margin)
