@@ -20,7 +20,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class Suite(t.NamedTuple):
-    """One suite's identity. valid_for: seconds, 0 for no Valid-Until."""
+    """One suite's identity. valid_for: seconds, 0 for no Valid-Until. upgrades: whether packages of a suite that is not
+    automatic are kept up to date once they were chosen."""
 
     name: str
     origin: str
@@ -32,6 +33,7 @@ class Suite(t.NamedTuple):
     components: t.Tuple[str, ...]
     not_automatic: bool
     valid_for: int
+    upgrades: bool = True
 
 
 def render(suite: Suite, indices: t.Mapping[str, bytes], date: int) -> bytes:
@@ -48,7 +50,7 @@ def render(suite: Suite, indices: t.Mapping[str, bytes], date: int) -> bytes:
         ("Date", _rfc822(date)),
         ("Valid-Until", _rfc822(date + suite.valid_for) if suite.valid_for else ""),
         ("NotAutomatic", "yes" if suite.not_automatic else ""),
-        ("ButAutomaticUpgrades", "yes" if suite.not_automatic else ""),
+        ("ButAutomaticUpgrades", "yes" if suite.not_automatic and suite.upgrades else ""),
         ("Acquire-By-Hash", "yes"),
         # Packages of every architecture list "all" too: nobody has to fetch binary-all.
         ("No-Support-for-Architecture-all", "Packages"),

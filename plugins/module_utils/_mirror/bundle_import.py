@@ -18,17 +18,16 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle as bundles
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, space, trust
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, reread, space, trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import MANIFEST, Bundle, path_of
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_medium import Chunks, Medium, checked, open_medium
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Change
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import NAMED_BY_HASH, Brought, Generation
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import NAMED_BY_HASH, Brought, Generation, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Source, Wanted, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import sha256_of
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, selection
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.verify import read_again
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror
 
 _DAMAGED = "Copy the bundle again; nothing was published"
 _REFUSED = "Do not use this bundle before you know why; nothing was published"
@@ -197,9 +196,10 @@ def _require_base(mirror: Mirror, bundle: Bundle, found: t.Mapping[str, Manifest
 
 
 def _vouched(mirror: Mirror, source: Source, top: str, manifest: Manifest, bundle: Bundle, action: str) -> None:
-    """Raise Failure unless the upstream's signatures cover what the bundle wants to publish."""
-    snapshot = read_again(mirror, source, top)
-    if snapshot is None or snapshot.identity != bundle.sources[source.name].part.identity:
+    """Raise Failure unless signatures cover what the bundle wants to publish: the upstream's, and of what was rebuilt the
+    site's as well."""
+    snapshot = reread.published(mirror.store, source, top, mirror.configuration.sets[bundle.set].signing)
+    if snapshot.identity != bundle.sources[source.name].part.identity:
         raise Failure(action, f"the signed metadata of {source.name} is not what the bundle says", _REFUSED)
     signed = {entry.wanted for entry in snapshot.entries} | set(snapshot.large)
     written = {entry.wanted for entry in manifest.entries} | set(manifest.large)
@@ -208,6 +208,8 @@ def _vouched(mirror: Mirror, source: Source, top: str, manifest: Manifest, bundl
     unsigned += [wanted.path for wanted in manifest.documents if wanted.path not in documents]
     # What only readers of an earlier snapshot ask for is signed by that one: no reader of this one takes it for anything.
     unsigned += [wanted.path for wanted in manifest.earlier if not NAMED_BY_HASH.search(wanted.path)]
+    if source.mode == "rebuilt":
+        unsigned += [wanted.path for wanted in reread.unvouched(mirror.store, source, manifest)]
     if unsigned:
         raise Failure(action, f"what {source.name} signed and what the bundle holds differ in {len(unsigned)} files, the first is {unsigned[0]}", _REFUSED)
 

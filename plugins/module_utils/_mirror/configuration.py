@@ -178,6 +178,8 @@ def _source_problems(source: t.Any, path: Path) -> t.Iterator[Problem]:
         yield value_problem(dotted((*path, "select")), "no select but where mode is rebuilt", shown(source["select"]))
     if source.get("installer") and source.get("mode", "verbatim") != "verbatim":
         yield value_problem(dotted((*path, "installer")), "no installer but where mode is verbatim", shown(source["installer"]))
+    if source.get("installer") and source.get("mode", "verbatim") != "verbatim":
+        yield value_problem(dotted((*path, "installer")), "an installer only where mode is verbatim", shown(source["installer"]))
     for index, selection in enumerate(source["select"] if SOURCE["select"].good(source.get("select")) else ()):
         yield from _check(selection, (*path, "select", index), SELECTION, ())
 

@@ -11,11 +11,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._archive.signing import FINGERPRINT
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import inside
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*")
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -113,7 +113,7 @@ SET = {
 SIGNING = {
     "home": Field("an absolute path of a GnuPG home", _absolute),
     "keys": Field("a list of fingerprints, 40 upper-case hexadecimal digits each, at least one",
-                  lambda value: _list_of(lambda one: isinstance(one, str) and FINGERPRINT.fullmatch(one) is not None)(value) and value != []),
+                  lambda value: _list_of(lambda one: isinstance(one, str) and _FINGERPRINT.fullmatch(one) is not None)(value) and value != []),
     "keyring": Field("an absolute path to a binary OpenPGP keyring with the site's public keys", _absolute),
 }
 KEEP = {

@@ -24,7 +24,7 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Snapshot, Wanted, inside
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Entry, Snapshot, Source, Wanted, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store, make_directory, sync_directory, sync_file_system
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.tree import Tree, link_to_store
 
@@ -33,6 +33,8 @@ _ABOUT = ".cmd-mirror"
 _STAGING = ".new-"
 # What a reader asks for by the hash in its name may still be asked for after a switch (apt by-hash, rpm repodata).
 NAMED_BY_HASH = re.compile(r"(^|/)by-hash/|(^|/)[0-9a-f]{32,128}-[^/]+$")
+
+_SELECTING = ("format", "suites", "components", "architectures", "sources", "contents", "languages", "installer", "signed_metadata", "mode", "select")
 
 
 class Part(t.NamedTuple):
@@ -223,7 +225,7 @@ class Generations:
         top = os.path.join(staging, source)
         old = os.path.join(self.path(last.name), source) if last else ""
         documents = _write_documents(source, top, snapshot.documents, old, created)
-        manifest = Manifest(documents, list(dict.fromkeys(snapshot.large)), earlier, entries)
+        manifest = Manifest(documents, list(dict.fromkeys(snapshot.large)), earlier, entries, snapshot.upstream)
         self._link_metadata(staging, source, manifest)
         self._reach(staging, source, manifest, tree)
         size = sum(file.size for file in documents) + sum({file.sha256: file.size for file in manifest.in_store()}.values())
@@ -265,6 +267,12 @@ class Generations:
         new = {file.path for file in snapshot.large} | {document.path for document in snapshot.documents}
         held = manifests.load(self.manifest_file(last.name, source), entries=False)
         return [file for file in held.large if NAMED_BY_HASH.search(file.path) and file.path not in new and self._store.has(file.sha256, file.size)]
+
+
+def selection(source: Source) -> str:
+    """A digest of what of the upstream a source asks for: another selection is another snapshot of the same state."""
+    chosen = [getattr(source, field) for field in _SELECTING]
+    return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
 
 def _each_once(entries: t.Sequence[Entry]) -> t.List[Entry]:
@@ -335,7 +343,7 @@ def _grafts(paths: t.Iterable[str], metadata: t.Collection[str]) -> t.List[str]:
 def _unreachable(top: str, manifest: Manifest) -> t.List[Wanted]:
     """The files that are not there for a reader. One stat takes link, tree and store."""
     holes = []
-    for group in (manifest.documents, manifest.in_store()):
+    for group in (manifest.documents, manifest.linked()):
         for file in group:
             try:
                 if os.stat(f"{top}/{file.path}").st_size == file.size:

@@ -10,6 +10,8 @@
     large <n>          metadata, links to the store:            the same
     earlier <n>        links an earlier generation had, kept for readers who are half way: the same
     entries <n>        packages: the same, then n names, n versions, n architectures
+    upstream <n>       the upstream's own metadata, of which the rest was rebuilt: in the store and not published; the
+                       first three columns again. Left out where there is none.
 """
 
 from __future__ import annotations
@@ -30,13 +32,19 @@ class Manifest(t.NamedTuple):
     large: t.List[Wanted]
     earlier: t.List[Wanted]
     entries: t.List[Entry]
+    upstream: t.Sequence[Wanted] = ()
 
-    def in_store(self) -> t.Iterator[Wanted]:
-        """Every file whose content is in the store."""
+    def linked(self) -> t.Iterator[Wanted]:
+        """Every file readers get from the store."""
         yield from self.large
         yield from self.earlier
         for entry in self.entries:
             yield entry.wanted
+
+    def in_store(self) -> t.Iterator[Wanted]:
+        """Every file whose content is in the store."""
+        yield from self.linked()
+        yield from self.upstream
 
 
 def write(path: str, manifest: Manifest) -> None:
@@ -49,6 +57,8 @@ def write(path: str, manifest: Manifest) -> None:
     lines += _columns([entry.wanted for entry in manifest.entries])
     for column in ("package", "version", "architecture"):
         lines += [getattr(entry, column) for entry in manifest.entries]
+    if manifest.upstream:
+        lines += [f"upstream {len(manifest.upstream)}", *_columns(manifest.upstream)]
     text = "\n".join(lines) + "\n"
     if text.count("\n") != len(lines):
         raise Failure("write what a generation holds", "a package's name or version holds a line feed", "Tell the upstream; nothing was published")
@@ -80,7 +90,10 @@ def _parsed(lines: t.List[str], with_entries: bool) -> Manifest:
         raise ValueError("it is no manifest of this version")
     position = 1
     sections: t.List[t.List[t.List[str]]] = []
-    for name, width in (("documents", 3), ("large", 3), ("earlier", 3), ("entries", 6)):
+    for name, width in (("documents", 3), ("large", 3), ("earlier", 3), ("entries", 6), ("upstream", 3)):
+        if name == "upstream" and lines[position:] == [""]:
+            sections.append([[]] * width)
+            break
         word, _space, count = lines[position].partition(" ") if position < len(lines) else ("", "", "")
         if word != name:
             raise ValueError(f"line {position + 1} is not the start of the section {name}")
@@ -92,5 +105,5 @@ def _parsed(lines: t.List[str], with_entries: bool) -> Manifest:
         raise ValueError("it was cut off, or something was added")
     if not with_entries:
         sections[3] = [[]] * 6
-    documents, large, earlier, entries = ([Wanted(*row) for row in zip(columns[0], map(int, columns[1]), columns[2])] for columns in sections)
-    return Manifest(documents, large, earlier, list(map(Entry, entries, *sections[3][3:])))
+    documents, large, earlier, entries, upstream = ([Wanted(*row) for row in zip(columns[0], map(int, columns[1]), columns[2])] for columns in sections)
+    return Manifest(documents, large, earlier, list(map(Entry, entries, *sections[3][3:])), tuple(upstream))

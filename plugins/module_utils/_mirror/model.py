@@ -48,7 +48,8 @@ class Snapshot(NamedTuple):
     dep11, primary.xml …), one for each path it is published at: by-hash paths included. entries: the packages.
     identity: digest of the signed file or files. dated: unix time of Date (deb) or revision (rpm). state: what the
     next read of this source is handed as ``last``, kept as JSON once the snapshot is published: validators for the
-    conditional request, identity, dates. warnings: what a person should know although the snapshot is taken.
+    conditional request, identity, dates. warnings: what a person should know although the snapshot is taken. upstream: of
+    a rebuilt source, the upstream's metadata it was rebuilt from, all in the store.
     """
 
     documents: List[Document]
@@ -58,6 +59,7 @@ class Snapshot(NamedTuple):
     dated: int
     state: Mapping[str, Any] = {}
     warnings: Tuple[str, ...] = ()
+    upstream: Tuple[Wanted, ...] = ()
 
 
 class Selection(NamedTuple):

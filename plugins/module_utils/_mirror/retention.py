@@ -16,6 +16,7 @@ import os
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.accepted import Accepted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import Pointers
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
@@ -88,9 +89,10 @@ def delete(generations: Generations, pointers: Pointers, name: str, dry: bool = 
 
 
 def _unreferenced(store: Store, generations: Generations, gone: t.Collection[str], limit: float) -> t.List[str]:
-    """Files no generation but those in gone refers to and which arrived before limit."""
+    """Files no generation but those in gone refers to, no partial mirror is made of, and which arrived before limit."""
     needed = {file.sha256 for one in generations.all() if one.name not in gone for source in one.sources
               for file in generations.manifest(one.name, source).in_store()}
+    needed |= Accepted(store.root).files()
     return [held.sha256 for held in store.files() if held.sha256 not in needed and held.arrived < limit]
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
 import threading
 import time
@@ -22,18 +20,22 @@ import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, families, retention, space, upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.accepted import Acceptance, Accepted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.difference import Difference
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Work
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.places import Places
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, Pointers, write_file
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STATE, Pointers
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.space import Need
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 
+if t.TYPE_CHECKING:
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror.rebuilding import Rebuilding
+
 _READERS = 8  # sources read at once: each waits for its upstream most of the time
-_SELECTING = ("format", "suites", "components", "architectures", "sources", "contents", "languages", "signed_metadata")
 
 Show = t.Callable[[str, Progress], None]
 
@@ -44,7 +46,7 @@ class Busy(Failure):
 
 class Plan(t.NamedTuple):
     """What a sync of a set would do. news: sources that changed; dropped: sources that are no longer asked
-    for; read: what upstreams answered that is not what they answered last, changed or not."""
+    for; read: what upstreams answered that is not what they answered last, changed or not; work: of the rebuilt sources."""
 
     of_set: Set
     last: t.Optional[Generation]
@@ -53,6 +55,7 @@ class Plan(t.NamedTuple):
     difference: Difference
     need: Need
     read: t.Dict[str, Snapshot]
+    work: Work
     warnings: t.List[str]
 
     @property
@@ -83,6 +86,7 @@ class Mirror:
         self.pointers = Pointers(self.generations)
         self.stop = stop or threading.Event()
         self.places = Places(configuration, self.stop)
+        self.accepted = Accepted(configuration.root)
         self._state = os.path.join(configuration.root, STATE)
 
     @contextlib.contextmanager
@@ -109,8 +113,14 @@ class Mirror:
             if snapshot is not None:
                 read[source.name] = snapshot
         news = {source.name: News(source.format, masked(source.place), selection(source), read[source.name])
-                for source in of_set.sources if source.name in read and not _holds(last, source, read[source.name].identity)}
-        dropped = sorted(set(last.sources) - {source.name for source in of_set.sources}) if last else []
+                for source in of_set.sources
+                if source.mode == "verbatim" and source.name in read and not _holds(last, source, read[source.name].identity)}
+        work = Work({}, {}, {}, [])
+        if any(source.mode != "verbatim" for source in of_set.sources):
+            rebuilding = self._rebuilding(of_set, last)
+            work = rebuilding.work(read, int(time.time()))
+            news.update(rebuilding.news(work))
+        dropped = sorted(set(last.sources) - {source.name for source in of_set.sources if source.mode != "elsewhere"}) if last else []
         changes = self._difference(news, dropped, last)
         wanted = [file for one in news.values() for file in (*one.snapshot.large, *(entry.wanted for entry in one.snapshot.entries))]
         added = sum(len(change.after) for change in changes.changes)
@@ -119,7 +129,7 @@ class Mirror:
         coming = space.need(self.store, wanted, added + indices + len(documents), sum(len(document.content) for document in documents))
         warnings = [warning for source in of_set.sources
                     for warning in (*self.places.warnings(source), *self._said(of_set, source, read.get(source.name)))]
-        return Plan(of_set, last, news, dropped, changes, coming, read, warnings)
+        return Plan(of_set, last, news, dropped, changes, coming, read, work, warnings + work.warnings)
 
     def sync(self, of_set: Set, show: Show = lambda what, progress: None) -> Outcome:
         """Bring a set to what its upstreams hold now, and let its pointer lead there unless it is held."""
@@ -138,7 +148,7 @@ class Mirror:
                 warnings.append(f"{of_set.name} is held at {pointer.generation}; let it go on with: cmd-mirror snapshot publish {generation.name}")
         elif of_set.publish:
             self.pointers.publish(of_set.name, generation.name)
-        self._accept(of_set, plan)
+        self._accept(plan, generation)
         self.store.settle()
         freed = retention.Freed([], 0, 0)
         if plan.changed:
@@ -162,9 +172,9 @@ class Mirror:
 
     def _read(self, of_set: Set, source: Source, last: t.Optional[Generation], show: Show) -> t.Optional[Snapshot]:
         """Ask one upstream; None when the last generation holds what it has now."""
-        accepted = self._accepted(of_set, source)
-        state = accepted.get("state")
-        if state and not _holds(last, source, accepted.get("identity")):
+        accepted = self.accepted.get(of_set.name, source.name)
+        state = accepted.state
+        if state and not self._has(last, source, accepted):
             # What was accepted is no longer here: everything is read again, and still nothing older is accepted.
             state = {**state, "selection": ""}
         with self.places.transport(source) as transport:
@@ -175,13 +185,19 @@ class Mirror:
                 fetch(transport, wanted, self.store, lambda progress: show(f"{source.name} indices", progress), self.stop)
                 return {file.path: self.store.path(file.sha256) for file in wanted}
 
-            return families.family(source).read(source, transport.get, take, state, int(time.time()), self.stop.wait)
+            found: t.Optional[Snapshot] = families.family(source).read(source, transport.get, take, state, int(time.time()), self.stop.wait)
+            if found is not None and source.installer:
+                # As in families: compiled by those who need it.
+                from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_installer
+
+                return deb_installer.with_images(source, found, self.store.path, transport.sizes)
+            return found
 
     def _said(self, of_set: Set, source: Source, snapshot: t.Optional[Snapshot]) -> t.Sequence[str]:
         """What a person should know of a source, in every run for as long as it is so."""
         if snapshot is not None:
             return snapshot.warnings
-        return upstream.standing(source, self._accepted(of_set, source).get("state"), int(time.time()))
+        return upstream.standing(source, self.accepted.get(of_set.name, source.name).state, int(time.time()))
 
     def _difference(self, news: t.Mapping[str, News], dropped: t.Sequence[str], last: t.Optional[Generation]) -> Difference:
         changes, size = [], 0
@@ -193,14 +209,21 @@ class Mirror:
         return Difference(changes, size)
 
     def _bring(self, plan: Plan, show: Show) -> Generation:
-        """Fetch what is missing and lay the generation out."""
+        """Fetch what is missing, sign what was rebuilt and lay the generation out."""
+        news = plan.news
+        rebuilding = self._rebuilding(plan.of_set, plan.last) if plan.work.drafts else None
+        if rebuilding:  # better before the first byte than after the last
+            rebuilding.check_keys()
         for source in plan.of_set.sources:
             if source.name in plan.news:
                 snapshot = plan.news[source.name].snapshot
-                self.fetch(source, [*snapshot.large, *(entry.wanted for entry in snapshot.entries)], show)
+                large = snapshot.large if source.mode == "verbatim" else []  # made here
+                self.fetch(source, [*large, *(entry.wanted for entry in snapshot.entries)], show)
         if self.stop.is_set():
             raise Failure(f"sync {plan.of_set.name}", "stopped on request", "Run it again: it goes on from there")
-        sources = {source.name: plan.news.get(source.name) for source in plan.of_set.sources}
+        if rebuilding:
+            news = rebuilding.sign(news, plan.work, int(time.time()))
+        sources = {source.name: news.get(source.name) for source in plan.of_set.sources if source.mode != "elsewhere"}
         return self.generations.build(plan.of_set.name, sources, plan.last)
 
     def _prune(self, of_set: Set) -> retention.Freed:
@@ -208,35 +231,34 @@ class Mirror:
             return retention.Freed([], 0, 0)
         return retention.prune(self.store, self.generations, self.pointers, {of_set.name: of_set.policy}, time.time())
 
-    def _accepted(self, of_set: Set, source: Source) -> t.Dict[str, t.Any]:
-        try:
-            with open(self._accepted_file(of_set, source.name), encoding="utf-8") as file:
-                return dict(json.load(file))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise Failure(f"read {self._accepted_file(of_set, source.name)}", str(error),
-                          "Restore it, or remove it: an older state of the upstream would then be taken once") from error
+    def _rebuilding(self, of_set: Set, last: t.Optional[Generation]) -> Rebuilding:
+        """Imported where something is rebuilt, as families.family() is."""
+        from ansible_collections.egi.cmd.plugins.module_utils._mirror.rebuilding import Rebuilding
 
-    def _accept(self, of_set: Set, plan: Plan) -> None:
+        return Rebuilding(of_set, self.store, self.generations, last)
+
+    def _has(self, last: t.Optional[Generation], source: Source, accepted: Acceptance) -> bool:
+        """Whether what was accepted of a source is here."""
+        if source.mode == "verbatim":
+            return _holds(last, source, accepted.identity)
+        return accepted.kept != () and all(self.store.has(file.sha256, file.size) for file in accepted.kept)
+
+    def _accept(self, plan: Plan, generation: Generation) -> None:
         """Remember what was accepted, so that nothing older is, and the next request can be conditional."""
-        for name, snapshot in plan.read.items():
-            path = self._accepted_file(of_set, name)
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            data = {"identity": snapshot.identity, "dated": snapshot.dated, "state": snapshot.state}
-            write_file(path, json.dumps(data, indent=1, sort_keys=True) + "\n", path + ".new")
-
-    def _accepted_file(self, of_set: Set, source: str) -> str:
-        return os.path.join(self._state, "accepted", of_set.name, f"{source}.json")
+        of_set, work = plan.of_set, plan.work
+        for name in {**plan.read, **work.built}:
+            acceptance = self.accepted.get(of_set.name, name)
+            if name in plan.read:
+                snapshot = plan.read[name]
+                acceptance = Acceptance(snapshot.identity, snapshot.dated, snapshot.state, work.kept.get(name, ()), acceptance.built)
+            if name in work.built:
+                acceptance = acceptance._replace(built=work.built[name]._replace(identity=generation.sources[name].identity))
+            self.accepted.put(of_set.name, name, acceptance)
+        if plan.changed:
+            self.accepted.release(of_set.name, [source.name for source in of_set.sources if source.mode != "verbatim"])
 
 
 def _holds(generation: t.Optional[Generation], source: Source, identity: t.Optional[str]) -> bool:
     """Return whether a generation has this state of a source, with all that is asked for."""
     part = generation.sources.get(source.name) if generation else None
     return part is not None and (part.selection, part.identity) == (selection(source), identity)
-
-
-def selection(source: Source) -> str:
-    """A digest of what of the upstream a source asks for: another selection is another snapshot of the same state."""
-    chosen = [getattr(source, field) for field in _SELECTING]
-    return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()

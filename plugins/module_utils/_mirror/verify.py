@@ -6,24 +6,22 @@
 """Whether what readers get still is what the upstreams signed: signatures, every link, every byte; and mending it.
 
 A generation is read again like an upstream, from disk: signature, indices, packages. Nothing we wrote down about it
-is believed.
+is believed. What was rebuilt has to be covered twice: by the site's signature, and by the upstream's, kept beside it.
 """
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import families
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import reread
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import store as stores
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.repair import Held, held, mend, mend_document
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Show, selection
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Show
 
 
 class Finding(t.NamedTuple):
@@ -113,25 +111,18 @@ def _structure(mirror: Mirror, part: Held, manifest: Manifest, damaged: t.Collec
 def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Manifest, where: str) -> t.Iterator[Finding]:
     """Read a generation as if it were an upstream and compare. Its dates are its own matter: it is meant to be old."""
     try:
-        snapshot = read_again(mirror, source, f"{mirror.generations.path(generation.name)}/{source.name}")
+        snapshot = reread.published(mirror.store, source, f"{mirror.generations.path(generation.name)}/{source.name}",
+                                    mirror.configuration.sets[generation.set].signing)
+        unvouched = reread.unvouched(mirror.store, source, manifest) if source.mode == "rebuilt" else []
     except Failure as failure:
         yield Finding(where, str(failure), False)
         return
-    if snapshot is None or snapshot.identity != generation.sources[source.name].identity:
+    for file in unvouched:
+        yield Finding(f"{where}/{file.path}", "the upstream did not sign it", False)
+    if snapshot.identity != generation.sources[source.name].identity:
         yield Finding(where, "its signed metadata is not what was published", False)
         return
     signed = {entry.wanted for entry in snapshot.entries}
     written = {entry.wanted for entry in manifest.entries}
     for file in sorted(signed ^ written):
         yield Finding(f"{where}/{file.path}", "the signed index and what we wrote down about this snapshot differ", False)
-
-
-def read_again(mirror: Mirror, source: Source, top: str) -> t.Optional[Snapshot]:
-    """Read a source from a directory on disk, its large metadata from the store, as if that were the upstream: signatures
-    and every index are checked. How old it is does not matter."""
-    here = source._replace(urls=(f"file://{top}",), freshness="warn", proxy=None)
-    with Transport(here, connections=1, retries=0) as transport:
-        def take(wanted: t.Sequence[Wanted]) -> t.Dict[str, str]:
-            return {file.path: mirror.store.path(file.sha256) for file in wanted}
-
-        return families.family(source).read(here, transport.get, take, None, int(time.time()))

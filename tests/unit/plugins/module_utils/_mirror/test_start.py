@@ -13,7 +13,7 @@ import sys
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import program
 
 # What only some commands, or only one family of upstreams, or only a run with news needs.
-_FOR_SOME = ("bundle", "bundle_export", "bundle_import", "deb_upstream", "iso_read", "iso_write", "rpm_upstream", "scrub", "verify")
+_FOR_SOME = ("bundle", "bundle_export", "bundle_import", "deb_upstream", "iso_read", "iso_write", "rebuild", "rebuilding", "rpm_upstream", "scrub", "verify")
 
 
 def test_what_only_some_runs_need_is_imported_by_those(tmp_path: pathlib.Path) -> None:

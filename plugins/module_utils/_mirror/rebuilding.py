@@ -1,0 +1,141 @@
+# Copyright (c) 2026, egi.cmd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This module util is PRIVATE to the egi.cmd collection; its interface may change in any release.
+"""The rebuilt sources of a set in one sync: whether there is anything to rebuild, what became of it, and its signatures.
+
+Unchanged input is not looked at again, and what comes out as it was published keeps its bytes and signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.egi.cmd.plugins.module_utils._archive import release_file
+from ansible_collections.egi.cmd.plugins.module_utils._failure import masked
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import rebuild, reread, site_key, upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.accepted import Accepted, Built
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set, Signing
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Head, Held, Work
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News, selection
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source, Wanted
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Validators
+
+
+class Rebuilding:
+    """One set and the newest generation of it."""
+
+    def __init__(self, of_set: Set, store: Store, generations: Generations, last: t.Optional[Generation]) -> None:
+        self._set, self._store, self._generations, self._last = of_set, store, generations, last
+        accepted = Accepted(store.root)
+        self._known = {source.name: accepted.get(of_set.name, source.name) for source in of_set.sources}
+
+    def work(self, read: t.Mapping[str, Snapshot], now: int) -> Work:
+        """Rebuild what has to be. read: of the sources whose upstream changed; now: unix time."""
+        work = Work({}, {}, {}, [])
+        for source in self._set.sources:
+            if source.mode != "verbatim" and source.name in read:
+                work.kept[source.name] = self._keep(read[source.name])
+        for form in ("deb", "rpm"):
+            sources = rebuild.world_of(self._set, form)
+            if sources:
+                self._rebuild(sources, read, now, work)
+        return work
+
+    def news(self, work: Work) -> t.Dict[str, News]:
+        """The drafts as what is new, not signed yet."""
+        sources = {source.name: source for source in self._set.sources}
+        return {
+            name: News(sources[name].format, masked(sources[name].place), selection(sources[name]), Snapshot(
+                [], draft.large, draft.entries, "", draft.dated, upstream=work.kept.get(name, self._known[name].kept)))
+            for name, draft in work.drafts.items()
+        }
+
+    def check_keys(self) -> None:
+        """Raise Failure unless the site's keys can sign today."""
+        with site_key.secret(self._set.signing, self._set.name):
+            pass
+
+    def sign(self, news: t.Mapping[str, News], work: Work, now: int) -> t.Dict[str, News]:
+        """The news with every draft signed; a head that is as published keeps its signature."""
+        done = dict(news)
+        with site_key.public(self._set.signing) as keyring, site_key.secret(self._set.signing, self._set.name) as home:
+            for source in self._set.sources:
+                if source.name in work.drafts:
+                    snapshot, held, documents, heads = news[source.name].snapshot, self._held(source), [], {}
+                    for head in work.drafts[source.name].heads:
+                        if _stands(head, held, now, self._set.signing, keyring):
+                            signed = [Document(path, held[path]) for path in head.documents]
+                        else:
+                            signed = head.sign(held, now, home, self._set.signing.keys)
+                        documents += signed
+                        first = signed[0]
+                        heads[head.key] = upstream.Head(os.path.basename(first.path), hashlib.sha256(first.content).hexdigest(), 0, 0, Validators())
+                    asked, _trusted = upstream.asked(reread.by_site(source, ""))
+                    identity = upstream.identity(upstream.Memory(asked, "", heads))
+                    done[source.name] = news[source.name]._replace(snapshot=snapshot._replace(documents=documents, identity=identity))
+        return done
+
+    def _keep(self, snapshot: Snapshot) -> t.Tuple[Wanted, ...]:
+        """Bring the documents into the store, beside the indices."""
+        self._store.unsettled()
+        documents = [Wanted(document.path, len(document.content), self._store.add(document.content)) for document in snapshot.documents]
+        return (*documents, *snapshot.large)
+
+    def _rebuild(self, sources: t.Sequence[Source], read: t.Mapping[str, Snapshot], now: int, work: Work) -> None:
+        """Rebuild the sources of one format, unless nothing they are made of has changed."""
+        identities = {source.name: read[source.name].identity if source.name in read else self._known[source.name].identity for source in sources}
+        basis = rebuild.basis(self._set, sources, identities)
+        ours = [source for source in sources if source.mode == "rebuilt"]
+        if all(self._settled(source, basis, now) for source in ours):
+            work.warnings.extend(self._known[ours[0].name].built.warnings)
+            return
+        upstreams = {source.name: read[source.name] if source.name in read else self._again(source) for source in sources}
+        self._store.unsettled()
+        rebuilt = rebuild.rebuild(self._set, sources, upstreams, self._store)
+        work.warnings.extend(rebuilt.warnings)
+        with site_key.public(self._set.signing) as keyring:
+            for source in ours:
+                draft, held = rebuilt.drafts[source.name], self._held(source)
+                part = self._last.sources.get(source.name) if self._last else None
+                stands = all(_stands(head, held, now, self._set.signing, keyring) for head in draft.heads)
+                if part is None or part.selection != selection(source) or not stands:
+                    work.drafts[source.name] = draft
+                work.built[source.name] = Built(basis, "", tuple(rebuilt.warnings))
+
+    def _settled(self, source: Source, basis: str, now: int) -> bool:
+        """Whether the last generation has what comes of this basis, with half of its time left."""
+        part = self._last.sources.get(source.name) if self._last else None
+        built = self._known[source.name].built
+        if part is None or (built.basis, built.identity) != (basis, part.identity):
+            return False
+        ends = [release_file.dates(content)[1] for path, content in self._held(source).items() if path.endswith("/Release")]
+        return all(not end or 2 * (end - now) >= int(self._set.valid_days * 86400) for end in ends)
+
+    def _again(self, source: Source) -> Snapshot:
+        """What an upstream holds that answered that nothing changed."""
+        if source.mode == "verbatim" and self._last is not None:
+            return reread.published(self._store, source, os.path.join(self._generations.path(self._last.name), source.name), self._set.signing)
+        return reread.kept(self._store, source, self._known[source.name].kept)
+
+    def _held(self, source: Source) -> Held:
+        """The documents of the last generation."""
+        if self._last is None or source.name not in self._last.sources:
+            return {}
+        top = os.path.join(self._generations.path(self._last.name), source.name)
+        held = {}
+        for document in manifests.load(self._generations.manifest_file(self._last.name, source.name), entries=False).documents:
+            with open(os.path.join(top, document.path), "rb") as file:
+                held[document.path] = file.read()
+        return held
+
+
+def _stands(head: Head, held: Held, now: int, told: Signing, keyring: str) -> bool:
+    """Whether what is published of a head says the same, lasts, and is signed as it would be now."""
+    text, signature = head.signed
+    return head.good(held, now) and site_key.signed_by(told, keyring, held[text], held.get(signature, b""))
