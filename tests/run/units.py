@@ -13,7 +13,7 @@ from tests.run.report import Report
 from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
 # Real tools that unit tests let judge: signing, TLS, transfer, compressed indices, package headers, images
-_JUDGES = ("gnupg", "gpgv", "openssl", "rpm", "rsync", "sqv", "xorriso", "zstd")
+_JUDGES = ("gnupg", "gpgv", "openssl", "rpm", "rsync", "sqv", "xorriso", "zchunk", "zstd")
 
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:

@@ -36,8 +36,14 @@ class Repomd(t.NamedTuple):
     data: t.Tuple[Data, ...]
 
     def one(self, kind: str) -> t.Optional[Data]:
-        """The metadata file of that type."""
-        return next((data for data in self.data if data.type == kind), None)
+        """The metadata file of that type. Its zchunk, which a program has to be installed for, only where there is no other."""
+        found = {data.type: data for data in self.data}
+        chunked = found.get(f"{kind}_zck")
+        return found.get(kind) or (chunked._replace(type=kind) if chunked else None)
+
+    def readable(self, kinds: t.Iterable[str]) -> t.List[Data]:
+        """Those of some types that are there."""
+        return [data for data in map(self.one, kinds) if data]
 
 
 def parse(content: bytes, what: str) -> Repomd:

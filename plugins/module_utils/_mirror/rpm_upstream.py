@@ -56,7 +56,7 @@ def _snapshot(
     if primary is None:
         raise Failure(f"mirror {what}", "it names no primary metadata", "The upstream is damaged; nothing was used")
     # What is not passed on is only read: databases, deltas and chunked files are not.
-    large = [data.wanted for data in repomd.data if source.mode == "verbatim" or data.type in rpm_rebuild.KINDS]
+    large = [data.wanted for data in (repomd.data if source.mode == "verbatim" else repomd.readable(rpm_rebuild.KINDS))]
     local = upstream.taken(take, large)
     name = upstream.named(source, primary.wanted.path)
     slices = unpack.slices(local[primary.wanted.sha256], primary.open_size or unpack.UNDECLARED, name)

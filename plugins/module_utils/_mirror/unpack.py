@@ -54,7 +54,7 @@ def _unpacked(file: t.IO[bytes], action: str) -> t.Iterator[bytes]:
     if magic[:4] == b"\x28\xb5\x2f\xfd":
         return _unpacked_zstd(file, action)
     if magic[:5] == b"\x00ZCK1":
-        raise Failure(action, "zchunk is for clients that update in parts", "Every repository has the same index in another format; name that")
+        return _unpacked_zchunk(file, action)
     stream: Stream = file
     if magic[:2] == b"\x1f\x8b":
         stream = gzip.GzipFile(fileobj=file)
@@ -82,6 +82,14 @@ def _unpacked_zstd(file: t.IO[bytes], action: str) -> t.Iterator[bytes]:
     if not program:
         raise Failure(action, "it is packed with zstd and the program zstd is missing", "Install zstd")
     yield from _piped([program, "-dcq"], file)
+
+
+def _unpacked_zchunk(file: t.IO[bytes], action: str) -> t.Iterator[bytes]:
+    """By its own program, which has to be given a name: it reads back and forth."""
+    program = shutil.which("unzck")
+    if not program:
+        raise Failure(action, "it is packed with zchunk and the program unzck is missing", "Install zchunk")
+    return _piped([program, "--stdout", file.name], file)
 
 
 def _piped(command: t.Sequence[str], file: t.IO[bytes]) -> t.Iterator[bytes]:

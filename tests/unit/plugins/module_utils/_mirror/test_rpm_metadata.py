@@ -62,6 +62,13 @@ def test_repomd_is_read() -> None:
     assert found.one("primary") == found.data[0] and found.one("modules") is None
 
 
+def test_a_zchunk_is_read_where_there_is_nothing_else() -> None:
+    both = archives.repomd({"primary_zck": ("repodata/p.zck", b"z", 99), "primary": ("repodata/p.gz", b"x", 99), "group_zck": ("repodata/g.zck", b"g", 9)})
+    found = rpm_repomd.parse(both, "repomd.xml")
+    assert [(data.type, data.wanted.path) for data in found.readable(("primary", "filelists", "group"))] == [
+        ("primary", "repodata/p.gz"), ("group", "repodata/g.zck")]
+
+
 @pytest.mark.parametrize("revision", ["1", "", "two words", "9" * 99])
 def test_a_revision_that_is_no_time_is_dated_by_its_files(revision: str) -> None:
     assert rpm_repomd.parse(REPOMD.replace(b"<revision>1800000000", f"<revision>{revision}".encode()), "repomd.xml").dated == NOW

@@ -11,6 +11,8 @@ import lzma
 import pathlib
 import shutil
 import subprocess
+import sys
+import tempfile
 import typing as t
 
 import pytest
@@ -28,7 +30,19 @@ def _zstd(data: bytes) -> bytes:
     return subprocess.run([program, "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-PACKINGS: t.Dict[str, t.Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress, "zst": _zstd, "plain": lambda data: data}
+def _zchunk(data: bytes) -> bytes:
+    program = shutil.which("zck")
+    if program is None or shutil.which("unzck") is None:
+        pytest.skip("zchunk is not installed")
+    with tempfile.TemporaryDirectory() as directory:
+        (pathlib.Path(directory) / "file").write_bytes(data)
+        subprocess.run([program, "-o", "file.zck", "file"], cwd=directory, check=True)
+        return (pathlib.Path(directory) / "file.zck").read_bytes()
+
+
+PACKINGS: t.Dict[str, t.Callable[[bytes], bytes]] = {
+    "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress, "zst": _zstd, "zck": _zchunk, "plain": lambda data: data,
+}
 
 
 def _unpacked(tmp_path: pathlib.Path, data: bytes, most: int) -> bytes:
@@ -46,7 +60,7 @@ def test_content_comes_back_up_to_the_declared_size(packing: str, tmp_path: path
     assert _unpacked(tmp_path, PACKINGS[packing](b""), 0) == b""
 
 
-@pytest.mark.parametrize("packing", ["gz", "xz", "bz2", "zst"])
+@pytest.mark.parametrize("packing", ["gz", "xz", "bz2", "zst", "zck"])
 def test_damaged_content_is_refused(packing: str, tmp_path: pathlib.Path) -> None:
     data = PACKINGS[packing](DATA)
     middle = len(data) // 2
@@ -75,8 +89,17 @@ def test_what_a_reader_leaves_unread_costs_no_process(tmp_path: pathlib.Path) ->
     assert not own
 
 
-def test_zchunk_and_missing_files_are_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(Failure, match="zchunk"):
-        _unpacked(tmp_path, b"\x00ZCK1rest", 100)
+@pytest.mark.parametrize("content, program, package", [(b"\x00ZCK1rest", "unzck", "zchunk"), (b"\x28\xb5\x2f\xfdrest", "zstd", "zstd")])
+def test_a_missing_program_is_named_with_its_package(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, content: bytes, program: str, package: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "compression.zstd", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(Failure, match=f"program {program} is missing. Install {package}"):
+        _unpacked(tmp_path, content, 100)
+
+
+def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(Failure, match="unpack Packages"):
         list(unpack.slices(str(tmp_path / "nowhere"), 1, "Packages"))
