@@ -6,7 +6,9 @@
 A target is a folder in tests/integration/targets with tasks/main.yml (run as a role; the file ``hosts`` holds the host
 pattern, localhost without it) or a program run.py or run.sh that ends with ``N passed, N failed, N skipped``; it finds
 hosts without any sources, because what they run is its to say (lab.site). The file ``hosts.lab`` names further hosts,
-NAME=LAYER on each line. An Ansible warning fails a target.
+NAME=LAYER on each line, the file ``packages`` Debian packages the machine itself must have. With an empty file
+``network`` the target is a program that runs without hosts, on the machine's own network, its files below $LAB_STATE. An
+Ansible warning fails a target.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import re
 from pathlib import Path
 
 from tests.run import hosts
-from tests.run.machine import TOP, WORK, remove
+from tests.run.machine import TOP, WORK, environment, newest, prepare, remove
 from tests.run.report import Output, Report
 
 TARGETS = TOP / "tests/integration/targets"
@@ -35,12 +37,22 @@ def run(report: Report, quick: bool, arguments: list[str]) -> None:
     chosen = arguments or names()
     for name in [name for name in chosen if name not in names()]:
         report.check(name, False, f"there is no such target; there are: {', '.join(names())}")
-    chosen = [name for name in chosen if name in names()]
+    chosen = [name for name in chosen if name in names() and _equipped(report, name)]
     if not chosen or not hosts.ready(report):
         return
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for name, output in zip(chosen, pool.map(lambda name: _target(report, name), chosen)):
             _count(report, name, output)
+
+
+def _equipped(report: Report, name: str) -> bool:
+    """Install what the target needs on the machine; False, with a failed check, when that is impossible."""
+    listed = TARGETS / name / "packages"
+    try:
+        prepare("need_packages", *(listed.read_text().split() if listed.exists() else []))
+    except SystemExit as error:
+        return report.check(name, False, str(error))
+    return True
 
 
 def _program(name: str) -> Path | None:
@@ -50,11 +62,24 @@ def _program(name: str) -> Path | None:
 def _target(report: Report, name: str) -> Output:
     """Run one target; its hosts are removed when it passed, and stay to be looked at when it failed."""
     program = _program(name)
+    if program and (TARGETS / name / "network").exists():
+        return _on_the_network(report, name, program)
     state = hosts.copied(report, name, "bare" if program else "site")
     listed = TARGETS / name / "hosts.lab"
     more = [line.strip() for line in listed.read_text().splitlines() if line.strip()] if listed.exists() else []
     command = [program] if program else ["sh", "-c", 'exec ansible-playbook -i "$LAB_INVENTORY" "$0"', _playbook(name)]
     output = hosts.session(report, state, command, more=more, ANSIBLE_ROLES_PATH=TARGETS)
+    if output.status == 0:
+        remove(state)
+    return output
+
+
+def _on_the_network(report: Report, name: str, program: Path) -> Output:
+    """Run a program outside any session: inside, the only network is a loopback."""
+    state = WORK / "network" / name
+    remove(state)
+    state.mkdir(parents=True)
+    output = report.run(program, env=environment(newest(), LAB_STATE=state), cwd=TOP)
     if output.status == 0:
         remove(state)
     return output
