@@ -171,21 +171,26 @@ def upstream(top: pathlib.Path) -> pathlib.Path:
     (top / "comps.xml").write_text(groups())
     (top / "updateinfo.xml").write_text(advisories())
     (top / "modules.yaml").write_text(modules())
-    run("createrepo_c", "--quiet", "--general-compress-type", "gz", "--groupfile", top / "comps.xml", site)
+    run("createrepo_c", "--quiet", "--zck", "--general-compress-type", "gz", "--groupfile", top / "comps.xml", site)
     for kind in ("updateinfo.xml", "modules.yaml"):
         run("modifyrepo_c", f"--mdtype={kind.partition('.')[0]}", top / kind, site / "repodata")
     return site
 
 
-def rebuilt(site: pathlib.Path, place: pathlib.Path, kept: t.Sequence[t.Any]) -> None:
-    """Lay out what we make of it; no package is needed to read metadata."""
+def rebuilt(site: pathlib.Path, place: pathlib.Path, kept: t.Sequence[t.Any], chunked: bool) -> None:
+    """Lay out what we make of it; no package is needed to read metadata. chunked: read what there is as zchunk."""
     repomd = rpm_repomd.parse((site / "repodata/repomd.xml").read_bytes(), "repomd.xml")
     (place / "repodata").mkdir(parents=True)
 
     def slices(data: t.Any) -> t.Iterable[bytes]:
         return t.cast("t.Iterable[bytes]", unpack.slices(str(site / data.wanted.path), unpack.UNDECLARED, data.type))
 
-    metadata = [rpm_rebuild.Metadata(data.type, data.type, lambda data=data: slices(data)) for data in repomd.data]
+    if chunked:
+        twins = {data.type[:-4] for data in repomd.data if data.type.endswith("_zck")}
+        if not {"primary", "filelists", "other"} <= twins:
+            raise Disagreement(f"createrepo_c made zchunk of {sorted(twins)} only")
+        repomd = repomd._replace(data=tuple(data for data in repomd.data if data.type not in twins))
+    metadata = [rpm_rebuild.Metadata(data.type, data.type, lambda data=data: slices(data)) for data in repomd.readable(rpm_rebuild.KINDS)]
     result = rpm_rebuild.rebuild(metadata, kept, 1_800_000_000, str(place))
     for file in result.files:
         pathlib.Path(file.local).rename(place / file.wanted.path)
@@ -225,8 +230,8 @@ def judged(top: pathlib.Path, rounds: int, rng: random.Random) -> None:
     entries = list(rpm_primary.packages(unpack.slices(primary, unpack.UNDECLARED, "primary"), "primary"))
     chosen = [entries, *([entry for entry in entries if rng.random() < share] for share in [rng.random() for _round in range(rounds - 1)])]
     places = [top / str(number) for number in range(len(chosen))]
-    for place, kept in zip(places, chosen):
-        rebuilt(site, place, kept)
+    for number, (place, kept) in enumerate(zip(places, chosen)):
+        rebuilt(site, place, kept, chunked=number % 4 == 3)
     answers = [json.loads(line) for line in run(SYSTEM_PYTHON, "-c", JUDGE, input="".join(f"{place}\n" for place in (site, *places))).splitlines()]
     whole = answers[0]
     complete = [files and changes for _name, files, changes in whole["packages"]]

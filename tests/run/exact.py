@@ -13,7 +13,7 @@ from tests.run.report import Report
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """arguments: for the comparison, instead of its usual number of pairs."""
     # apt, rpm and libsolv ship their Python bindings for the system's interpreter only.
-    prepare("need_packages", "createrepo-c", "dnf", "dpkg-dev", "gnupg", "python3-apt", "python3-dnf", "python3-rpm", "python3-solv", "rpm")
+    prepare("need_packages", "createrepo-c", "dnf", "dpkg-dev", "gnupg", "python3-apt", "python3-dnf", "python3-rpm", "python3-solv", "rpm", "zchunk")
     env = environment()
     report.tally("versions", report.run("/usr/bin/python3", "tests/exact/versions.py", *(arguments or ["--pairs", "100000"]), env=env, cwd=TOP))
     report.tally("candidates", report.run("/usr/bin/python3", "tests/exact/candidate.py", env=env, cwd=TOP))

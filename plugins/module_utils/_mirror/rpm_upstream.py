@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness, rpm_primary, rpm_rebuild, rpm_repomd, trust, unpack, upstream
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import freshness, rpm_primary, rpm_rebuild, rpm_repomd, unpack, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Answer
 
