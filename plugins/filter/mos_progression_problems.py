@@ -58,6 +58,10 @@ options:
         description: Versions in C(untested), in the order they were published.
         type: list
         elements: str
+      contrib:
+        description: Versions in C(contrib), in the order they were published.
+        type: list
+        elements: str
       holdback:
         description: Versions in C(holdback), in the order they were published.
         type: list

@@ -60,6 +60,10 @@ options:
         description: Versions in C(untested), in the order they were published.
         type: list
         elements: str
+      contrib:
+        description: Versions in C(contrib), in the order they were published.
+        type: list
+        elements: str
       holdback:
         description: Versions in C(holdback), in the order they were published.
         type: list
@@ -85,7 +89,7 @@ options:
   kind:
     description: The kind of repository it is for.
     type: str
-    choices: [base, updates, security, proposed, candidate, untested, holdback]
+    choices: [base, updates, security, proposed, candidate, untested, contrib, holdback, developer]
     default: updates
   base:
     description: Tag of the base distribution, such as V(u14.04) or V(el7). For V(build).

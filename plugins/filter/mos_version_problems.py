@@ -41,7 +41,7 @@ options:
   kind:
     description: The kind of repository the version is for.
     type: str
-    choices: [base, updates, security, proposed, candidate, untested, holdback]
+    choices: [base, updates, security, proposed, candidate, untested, contrib, holdback, developer]
 seealso:
   - plugin: egi.cmd.mos_version
     plugin_type: test

@@ -87,6 +87,30 @@ def read_deb(path: str, list_files: bool = True) -> DebPackage:
     return package
 
 
+def read_content(path: str, wanted: t.Collection[str], limit: int) -> t.Dict[str, bytes]:
+    """Path -> bytes of those wanted files that the package installs; paths without a leading slash, links are not followed.
+
+    Raises Failure when the package is damaged, or one of the files is larger than limit bytes.
+    """
+    found = {}
+    with open(path, "rb") as file:
+        try:
+            members = _ar_members(file)
+            name = _check_members(members)[1]
+            with _decompressed(file, path, name, *members[name]) as stream:
+                for entry in tar_stream.entries(stream):
+                    plain = entry.name[2:] if entry.name.startswith("./") else entry.name.lstrip("/")
+                    if plain in wanted and entry.kind == b"0":
+                        if entry.size > limit:
+                            raise ValueError(f"{plain} is larger than {limit} bytes")
+                        found[plain] = entry.read()
+                _drain(stream)
+        except _BROKEN as error:
+            why = f"it is damaged or no Debian package ({error})"
+            raise Failure(f"read package {os.path.basename(path)}", why, "Fetch or build it again") from error
+    return found
+
+
 def _described(fields: stanza.Fields, size: int, sha256: str, files: str, action: str) -> DebPackage:
     for name, pattern in (("Package", PACKAGE_NAME), ("Version", VERSION), ("Architecture", ARCHITECTURE)):
         if not pattern.fullmatch(fields.get(name, "")):

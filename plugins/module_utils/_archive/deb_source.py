@@ -46,8 +46,7 @@ def read_dsc(path: str) -> SourcePackage:
     action = f"take source package {base}"
     with open(path, "rb") as file:
         raw = file.read()
-    signed = _CLEARSIGNED.search(raw)
-    fields = stanza.parse(signed.group(1) if signed else raw, action)
+    fields = stanza.parse(signed_text(raw), action)
     for name, pattern in (("Source", deb_package.PACKAGE_NAME), ("Version", deb_package.VERSION)):
         if not pattern.fullmatch(fields.get(name, "")):
             raise Failure(action, f"it has {name} {fields.get(name, '')!r}", f"Build it with a valid {name}")
@@ -64,6 +63,12 @@ def read_dsc(path: str) -> SourcePackage:
     if base != package.file_name:
         raise Failure(action, f"it calls itself {package.file_name}", "Rename the file, or find out who renamed it")
     return package
+
+
+def signed_text(raw: bytes) -> bytes:
+    """What an inline signature is about, as in a .dsc or .changes; without one, all of it. The signature is not judged."""
+    signed = _CLEARSIGNED.search(raw)
+    return signed.group(1) if signed else raw
 
 
 def _named_file(directory: str, words: t.List[str], action: str) -> t.Tuple[str, int, str, str]:

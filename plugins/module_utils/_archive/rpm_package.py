@@ -25,6 +25,7 @@ _LARGEST_HEADER = 256 << 20
 _CHUNK = 1 << 20
 _NAME, _VERSION, _RELEASE, _EPOCH, _BUILD_TIME, _ARCH, _SOURCE_RPM, _PAYLOAD_DIGEST = 1000, 1001, 1002, 1003, 1006, 1022, 1044, 5092
 _NO_SOURCE, _NO_PATCH = 1051, 1052
+_PACKAGER, _CHANGELOG_NAME, _CHANGELOG_TEXT = 1015, 1081, 1082
 _SIG_SIZE, _SIG_MD5, _SIG_LONG_SIZE, _SIG_SHA1, _SIG_SHA256 = 1000, 1004, 270, 269, 273
 _WORD = re.compile(r"[A-Za-z0-9._+~^%{}-]+")
 _Header = t.Dict[int, t.Union[int, bytes]]
@@ -48,11 +49,36 @@ class RpmPackage(t.NamedTuple):
         return f"{self.name}-{self.version}-{self.release}.{self.architecture}.rpm"
 
 
+class RpmNotes(t.NamedTuple):
+    """What a package says about its making. source: name of the source package it was built from, its own if it is one;
+    author, text: of the newest changelog entry. Empty where it says nothing.
+    """
+
+    packager: str
+    source: str
+    author: str
+    text: str
+
+
 def read_rpm(path: str) -> RpmPackage:
     """Read and check one package: sizes, header digest, payload digest, and its name against its header.
 
     Raises Failure when the file is truncated, damaged, no package, or named other than its header says.
     """
+    return _read(path)[0]
+
+
+def read_notes(path: str) -> t.Tuple[RpmPackage, RpmNotes]:
+    """Read and check one package as ``read_rpm`` does, and what it says about its making."""
+    package, header = _read(path)
+    packager, source, author, text = (
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+        for value in (header.get(tag) for tag in (_PACKAGER, _SOURCE_RPM, _CHANGELOG_NAME, _CHANGELOG_TEXT))
+    )
+    return package, RpmNotes(packager, source.rsplit("-", 2)[0] or package.name, author, text)
+
+
+def _read(path: str) -> t.Tuple[RpmPackage, _Header]:
     base = os.path.basename(path)
     action = f"take package {base}"
     with open(path, "rb") as file:
@@ -68,7 +94,7 @@ def read_rpm(path: str) -> RpmPackage:
             raise Failure(action, f"it is damaged or no RPM package ({error})", "Fetch or build it again") from error
     if base != package.file_name:
         raise Failure(action, f"its header calls it {package.file_name}", "Rename the file, or find out who renamed it")
-    return package
+    return package, header
 
 
 def _checked_header(file: t.BinaryIO, size: int) -> _Header:

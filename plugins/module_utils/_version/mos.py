@@ -16,7 +16,7 @@ RELEASE_NAME = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,3
 
 # What hosts of a release get without asking for more, and the other kinds of repository a version may be in.
 EFFECTIVE = ("base", "updates", "security")
-KINDS = (*EFFECTIVE, "proposed", "candidate", "untested", "holdback")
+KINDS = (*EFFECTIVE, "proposed", "candidate", "untested", "contrib", "holdback")
 
 # Registered names of base distributions and their vendors. "deb8u1", "el7" and "u14.04" are tags, not names.
 TRADEMARKS = ("almalinux", "canonical", "centos", "debian", "fedora", "redhat", "rhel", "rockylinux", "suse", "ubuntu")
@@ -70,9 +70,10 @@ class MosVersion(t.NamedTuple):
 
 
 def kind_of(name: str) -> str:
-    """Return name; raise Failure if it is no kind of repository."""
-    if name not in KINDS:
-        raise Failure(f"use repository kind {name!r}", "there is no such kind", f"Choose one of {', '.join(KINDS)}")
+    """Return name; raise Failure if it is no kind of repository. Histories leave out developer: its builds are thrown away."""
+    known = (*KINDS, "developer")
+    if name not in known:
+        raise Failure(f"use repository kind {name!r}", "there is no such kind", f"Choose one of {', '.join(known)}")
     return name
 
 

@@ -42,12 +42,15 @@ def deb(control: str = CONTROL, files: t.Optional[t.Mapping[str, bytes]] = None,
 
 
 def rpm(name: str = "alpha", version: str = "1.0", release: str = "1.el9", arch: str = "noarch", payload: bytes = b"payload",
-        source: t.Optional[str] = "alpha-1.0-1.el9.src.rpm", digest: bool = True) -> bytes:
-    """An RPM package with a payload nobody unpacks. source: None makes a source package; digest: state a SHA-256 of the payload."""
+        source: t.Optional[str] = "alpha-1.0-1.el9.src.rpm", digest: bool = True, more: t.Sequence[t.Tuple[int, t.Union[int, str]]] = ()) -> bytes:
+    """An RPM package with a payload nobody unpacks.
+
+    source: None makes a source package; digest: state a SHA-256 of the payload; more: further tags.
+    """
     tags: t.List[t.Tuple[int, t.Union[int, str]]] = [(1000, name), (1001, version), (1002, release), (1006, 1795000000), (1022, arch)]
     tags += [(1044, source)] if source else []
     tags += [(5092, hashlib.sha256(payload).hexdigest())] if digest else []
-    header = rpm_header(tags)
+    header = rpm_header([*tags, *more])
     signature = rpm_header([
         (273, hashlib.sha256(header).hexdigest()), (1000, len(header) + len(payload)), (1004, hashlib.md5(header + payload).digest()),
     ])
