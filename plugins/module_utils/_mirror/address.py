@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import quote, unquote, urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import inside
 
 PORTS = {"http": 80, "https": 443}
 RSYNC = "rsync"
@@ -41,9 +42,9 @@ class Account(NamedTuple):
 class Address(NamedTuple):
     """One URL of an upstream.
 
-    origin: None for file. base: path with a final '/', percent-encoded for http, plain for file. authorization: value
-    of that header, or None. shown: the URL without its login. module: for rsync, what its program is told; the password
-    is not in it. account: for rsync, the login. document: base is one document's target, query included, and no path is below it.
+    origin: None for file. base: path with a final '/', percent-encoded for http, plain for file; for rsync the path below
+    the module, or nothing. authorization: value of that header, or None. shown: the URL without its login. module: the
+    URL of an rsync module as its program is told, without the password. account: for rsync, the login. document: base is one document's target, query included, and no path is below it.
     """
 
     origin: Optional[Origin]
@@ -107,14 +108,17 @@ def userinfo(url: str) -> Optional[Account]:
 
 def _rsync(url: str, host: str, port: Optional[int], base: str, action: str) -> Address:
     """A directory of a daemon's module. The login goes to the program apart from the URL, where others could read it."""
-    if base == "/":
+    module, _slash, below = unquote(base)[1:].partition("/")
+    if not module:
         raise Failure(action, "it names no module of the daemon", "Write it like rsync://mirror.example.org/debian/")
+    if below:
+        inside(below[:-1])
     account = _login(url, host)
     if account and not _ACCOUNT.fullmatch(account.user):
         raise Failure(action, "the rsync program cannot be told a user of that name", "Ask for one of letters, digits, '.', '_', '+' and '-'")
-    place = urlsplit(url).netloc.rpartition("@")[2] + unquote(base)
+    place = f"{urlsplit(url).netloc.rpartition('@')[2]}/{module}/"
     login = f"{account.user}@" if account else ""
-    return Address(Origin(RSYNC, host, port or _RSYNC_PORT), unquote(base), None, f"{RSYNC}://{place}", f"{RSYNC}://{login}{place}", account)
+    return Address(Origin(RSYNC, host, port or _RSYNC_PORT), below, None, f"{RSYNC}://{place}{below}", f"{RSYNC}://{login}{place}", account)
 
 
 def _without_login(url: str) -> str:

@@ -76,7 +76,7 @@ class Rsync:
         """
         with tempfile.TemporaryDirectory(prefix="rsync-", dir=work) as target:
             for path, local in files.items():
-                place = os.path.join(target, path)
+                place = os.path.join(target, address.base + path)
                 os.makedirs(os.path.dirname(place), exist_ok=True)
                 os.link(local, place)
             before = received()
@@ -89,7 +89,7 @@ class Rsync:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), work)
         if code not in _SINGLE:
             raise _broken(code, said, received() > before)
-        return _about(said, files)
+        return _about(said, address.base, files)
 
     def read(self, address: Address, path: str, most: int) -> bytes:
         """One small file. Raises Absent, Fault."""
@@ -111,8 +111,9 @@ class Rsync:
             code, said = self._run(["--dry-run", "--out-format=%l %n"], address, paths, target, None)
         if code not in _SINGLE:
             raise _broken(code, said, False)
-        listed = (line.partition(" ") for line in said.splitlines())
-        return {path: int(size) for size, _blank, path in listed if size.isdecimal() and len(size) < 16 and path in paths}
+        listed = {path: size for size, _blank, path in (line.partition(" ") for line in said.splitlines())}
+        told = {path: listed.get(address.base + path, "") for path in paths}
+        return {path: int(size) for path, size in told.items() if size.isdecimal() and len(size) < 16}
 
     def _run(
         self, task: t.Sequence[str], address: Address, paths: t.Sequence[str], target: str, received: t.Optional[t.Callable[[], int]],
@@ -128,7 +129,8 @@ class Rsync:
             f"--timeout={math.ceil(self._timeout)}", f"--contimeout={math.ceil(min(self._timeout, _CONNECT))}", *limit, address.module, target + "/",
         ]
         with tempfile.TemporaryFile() as names:
-            names.write(b"".join(path.encode() + b"\0" for path in paths))
+            # From the root of the module: given a directory below it, the daemon of rsync 3.5.0 says every listed file has vanished.
+            names.write(b"".join((address.base + path).encode() + b"\0" for path in paths))
             names.seek(0)
             process = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment(address),
                                        pass_fds=hold, start_new_session=True)
@@ -180,14 +182,11 @@ def _proxy(url: str) -> str:
     return (f"{login.user}:{login.password}@" if login else "") + f"{parts.hostname}:{parts.port or 80}"
 
 
-def _about(said: str, files: t.Mapping[str, str]) -> t.Dict[str, Fault]:
-    """What the messages say about single files."""
-    found: t.Dict[str, Fault] = {}
-    for path, why, code in _ABOUT.findall(said):
-        if path in files:
-            found[path] = Absent() if code in _ABSENT else Fault(why[:200], final=True)
-    found.update({path: Absent() for path in _GONE.findall(said) if path in files})
-    return found
+def _about(said: str, base: str, files: t.Collection[str]) -> t.Dict[str, Fault]:
+    """What the messages say about single files. base: where these are below the module."""
+    named = {path: Absent() if code in _ABSENT else Fault(why[:200], final=True) for path, why, code in _ABOUT.findall(said)}
+    named.update({path: Absent() for path in _GONE.findall(said)})
+    return {path: named[base + path] for path in files if base + path in named}
 
 
 def _broken(code: int, said: str, grown: bool) -> Fault:

@@ -145,6 +145,23 @@ def test_metadata_is_read_as_over_http(tmp_path: pathlib.Path) -> None:
                 mirror.get(path, most=1000)
 
 
+def test_what_lies_deep_in_a_module_is_found_there(tmp_path: pathlib.Path, store: Store) -> None:
+    with Daemon(tmp_path, {"linux/debian/a/f": BODY}) as daemon, Transport(source(f"{daemon.url}linux/debian"), retries=0) as mirror:
+        assert mirror.get("a/f").body == BODY and mirror.get("a/g").status == 404
+        assert mirror.sizes(["a/f", "a/g"]) == {"a/f": len(BODY)}
+        with pytest.raises(Unobtainable, match="linux/debian/a/g: not there"):
+            fetch(mirror, [wanted("a/f", BODY), wanted("a/g", b"g")], store)
+    assert held(store)
+
+
+def test_what_may_not_be_read_is_said_to_be_so(tmp_path: pathlib.Path) -> None:
+    with Daemon(tmp_path, {"f": b"text"}) as daemon, Transport(source(daemon.url), retries=0) as mirror:
+        (daemon.directory / "f").unlink()
+        (daemon.directory / "f").symlink_to("f")
+        with pytest.raises(Failure, match="f: Too many levels of symbolic links"):
+            mirror.get("f")
+
+
 def test_sizes_are_told_without_a_transfer(tmp_path: pathlib.Path) -> None:
     with Daemon(tmp_path, {"a/f": b"text", "large": BODY}) as daemon, Transport(source(daemon.url), retries=0) as mirror:
         assert mirror.sizes(["a/f", "large", "none"]) == {"a/f": 4, "large": len(BODY)}
@@ -217,7 +234,7 @@ def test_without_the_program_it_is_told_what_to_install(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("url, reason", [
-    ("rsync://repo.example.org/", "no module"), ("rsync:///debian", "no host"), ("rsync://a%3ab:x@repo.example.org/m", "a user of that name"),
+    ("rsync://repo.example.org/", "no module"), ("rsync:///debian", "no host"), ("rsync://repo.example.org/a/../b", "'..'"), ("rsync://a%3ab:x@repo.example.org/m", "a user of that name"),
 ])
 def test_a_url_rsync_could_not_use_is_refused(url: str, reason: str) -> None:
     with pytest.raises(Failure, match=reason):
