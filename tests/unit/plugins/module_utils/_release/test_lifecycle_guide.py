@@ -28,7 +28,8 @@ def blocks(language):
 
 
 def site(**changes):
-    return manifest.check({**manifest.load_file(str(DOCS / "examples" / "site-release.yml")), **yaml.safe_load(blocks("yaml")[0]), **changes}, "site-release.yml")
+    release = manifest.load_file(str(DOCS / "examples" / "site-release.yml"))
+    return manifest.check({**release, **yaml.safe_load(blocks("yaml")[0]), **changes}, "site-release.yml")
 
 
 def test_the_shown_calendar_is_what_the_shown_dates_give():
