@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import pkgutil
 import pwd
 import typing as t
 
@@ -26,6 +28,7 @@ def as_owner(root: str) -> t.Iterator[None]:
     if owner is None or os.geteuid() != 0 or owner.pw_uid == 0:
         yield
         return
+    _import_everything()
     before = os.getgroups(), os.getegid(), os.environ.get("HOME")
     os.setgroups(os.getgrouplist(owner.pw_name, owner.pw_gid))
     os.setegid(owner.pw_gid)
@@ -41,3 +44,10 @@ def as_owner(root: str) -> t.Iterator[None]:
             del os.environ["HOME"]
         else:
             os.environ["HOME"] = before[2]
+
+
+def _import_everything() -> None:
+    """Import what the engine imports when it needs it: a module of Ansible's is in an archive that only root reads."""
+    package = importlib.import_module(__name__.rpartition(".")[0])
+    for found in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{found.name}")
