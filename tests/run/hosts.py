@@ -18,8 +18,8 @@ HOSTS = ("apt1=deb", "dnf1=rpm", "repo=repository")
 def ready(report: Report) -> bool:
     """Publish the standard site and make hosts of its base distribution, for the copies; False, with a failed check, when that is impossible."""
     prepare("need_root")
-    # gnupg signs what lying upstreams offer, openssh-client finds a host that does not answer.
-    prepare("need_packages", "gnupg", "mmdebstrap", "openssh-client")
+    # gnupg signs what lying upstreams offer, openssh-client finds a host that does not answer, rsync is an upstream and asks it.
+    prepare("need_packages", "gnupg", "mmdebstrap", "openssh-client", "rsync")
     collections()
     site = ["/usr/bin/python3", "-m", "lab.site"]
     output = session(report, _hosts(report) / "bare", [*site, "--no-hosts"], "--fresh")

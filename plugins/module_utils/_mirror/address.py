@@ -44,7 +44,8 @@ class Address(NamedTuple):
 
     origin: None for file. base: path with a final '/', percent-encoded for http, plain for file; for rsync the path below
     the module, or nothing. authorization: value of that header, or None. shown: the URL without its login. module: the
-    URL of an rsync module as its program is told, without the password. account: for rsync, the login. document: base is one document's target, query included, and no path is below it.
+    URL of an rsync module as its program is told, without the password. account: for rsync, the login.
+    document: base is one document's target, query included, and no path is below it.
     """
 
     origin: Optional[Origin]

@@ -46,6 +46,11 @@ def packed(path: str, data: bytes, suffixes: t.Sequence[str] = (".gz", ".xz")) -
     return {path + suffix: _PACK[suffix](data) for suffix in suffixes}
 
 
+def unpacked(data: bytes) -> bytes:
+    """What was packed with gz or xz."""
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else lzma.decompress(data)
+
+
 def release(name: str, files: Files, unpacked: t.Optional[Files] = None, date: int = NOW, valid_for: int = 86400, by_hash: bool = True) -> bytes:
     """The Release of these files below the suite. unpacked: files it lists and nobody has."""
     suite = release_file.Suite(name, "Example", "Example", name, "", "", ("amd64", "arm64"), ("main", "contrib"), False, valid_for)

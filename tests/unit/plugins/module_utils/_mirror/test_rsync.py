@@ -234,7 +234,8 @@ def test_without_the_program_it_is_told_what_to_install(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("url, reason", [
-    ("rsync://repo.example.org/", "no module"), ("rsync:///debian", "no host"), ("rsync://repo.example.org/a/../b", "'..'"), ("rsync://a%3ab:x@repo.example.org/m", "a user of that name"),
+    ("rsync://repo.example.org/", "no module"), ("rsync:///debian", "no host"), ("rsync://repo.example.org/a/../b", "'..'"),
+    ("rsync://a%3ab:x@repo.example.org/m", "a user of that name"),
 ])
 def test_a_url_rsync_could_not_use_is_refused(url: str, reason: str) -> None:
     with pytest.raises(Failure, match=reason):
