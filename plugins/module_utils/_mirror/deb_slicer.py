@@ -73,9 +73,10 @@ def _quick(text: str) -> t.List[Entry]:
         if end < 0:
             end = last
         # Searched in the order all archive tools write; another order, or a second value, is left to the slow reader.
+        # Of Version and Architecture dak and reprepro write the one first, apt-ftparchive the other.
         name = find("\nPackage: ", start, end)
         version = find("\nVersion: ", name, end)
-        architecture = find("\nArchitecture: ", version, end)
+        architecture = find("\nArchitecture: ", name, end)
         path = find("\nFilename: ", start, end)
         size = find("\nSize: ", path, end)
         digest = find("\nSHA256: ", path, end)

@@ -48,7 +48,7 @@ class Difference(t.NamedTuple):
         return {kind: sum(change.kind == kind for change in self.changes) for kind in ("added", "removed", "changed")}
 
 
-Packages = t.Dict[t.Tuple[str, str], t.Set[Version]]
+Packages = t.Dict[t.Tuple[str, str], t.List[Version]]
 
 
 def between(generations: Generations, before: t.Optional[Generation], after: Generation) -> Difference:
@@ -71,7 +71,7 @@ def of_entries(source: str, before: t.Collection[Entry], after: t.Collection[Ent
     old, new = _packages(had_all, touched), _packages(has_all, touched)
     changes = []
     for package, architecture in sorted(touched):
-        had, has = old.get((package, architecture), set()), new.get((package, architecture), set())
+        had, has = set(old.pop((package, architecture), ())), set(new.pop((package, architecture), ()))
         if had != has:  # else a file moved
             kind = "added" if not had else "removed" if not has else "changed"
             changes.append(Change(kind, source, package, architecture, sorted(had - has), sorted(has - had)))
@@ -79,11 +79,12 @@ def of_entries(source: str, before: t.Collection[Entry], after: t.Collection[Ent
 
 
 def _packages(entries: t.Iterable[Entry], touched: t.Container[t.Tuple[str, str]]) -> Packages:
-    """The versions of those packages an index has something new to say about: few of many thousands."""
+    """The versions of those packages an index has something new to say about: few of many thousands, or all of them, for
+    which lists take a third of what sets would."""
     packages: Packages = {}
     for (_path, size, sha256), package, version, architecture in entries:
         if (package, architecture) in touched:
-            packages.setdefault((package, architecture), set()).add(Version(version, size, sha256))
+            packages.setdefault((package, architecture), []).append(Version(version, size, sha256))
     return packages
 
 

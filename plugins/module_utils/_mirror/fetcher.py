@@ -62,8 +62,9 @@ def fetch(
 def _tasks(transport: Transport, wanted: Sequence[Wanted], store: Store) -> List[Task]:
     paths: Dict[Tuple[str, int], List[str]] = {}
     for file in wanted:
-        paths.setdefault((file.sha256, file.size), []).append(inside(file.path))
-    return [Task(sha256, size, at, transport.sites) for (sha256, size), at in paths.items() if not store.has(sha256, size)]
+        if not store.has(file.sha256, file.size):
+            paths.setdefault((file.sha256, file.size), []).append(inside(file.path))
+    return [Task(sha256, size, at, transport.sites) for (sha256, size), at in paths.items()]
 
 
 class _Fetch:

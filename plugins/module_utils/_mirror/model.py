@@ -15,6 +15,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 LONGEST_PATH = 1024
 LONGEST_NAME = 255  # NAME_MAX of every file system a mirror lives on
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What nearly all paths are: parts of printable ASCII that begin with neither dot nor slash, each short.
+_ORDINARY = re.compile(r"(?:[!-\-0-\[\]-~][!-.0-\[\]-~]{0,199}/)*[!-\-0-\[\]-~][!-.0-\[\]-~]{0,199}")
 
 
 class Wanted(NamedTuple):
@@ -120,6 +122,8 @@ class Unobtainable(Failure):
 
 def inside(path: str) -> str:
     """Return path if it is a plain relative path that stays where it is put; the one check of untrusted paths."""
+    if len(path) <= LONGEST_PATH and _ORDINARY.fullmatch(path):  # a sync looks at 63,000
+        return path
     if not path:
         why = "the path is empty"
     elif path.startswith("/"):

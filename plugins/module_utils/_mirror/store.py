@@ -59,7 +59,7 @@ class Store:
 
     def path(self, sha256: str) -> str:
         """Where the file with this content is, or will be."""
-        return os.path.join(self._files, _checked(sha256)[:2], sha256)
+        return f"{self._files}/{_checked(sha256)[:2]}/{sha256}"
 
     def has(self, sha256: str, size: int) -> bool:
         """Return whether the file is here, with this size, and not known to be damaged."""

@@ -42,12 +42,11 @@ class Tree:
         """Make every file reachable in one tree; return its id: last, the tree of the generation before, if it can
         take them all. Raises Failure if the upstream itself contradicts itself."""
         contents = _contents(source, files)
-        if last is not None and self._takes(source, last, contents):
-            self._link(source, last, contents)
-            return last
-        name = self._free_name(source)
-        self._link(source, name, contents)
-        return name
+        lacking = None if last is None else self._lacking(source, last, contents)
+        if last is None or lacking is None:
+            last, lacking = self._free_name(source), contents
+        self._link(source, last, lacking)
+        return last
 
     def names(self) -> t.Iterator[t.Tuple[str, str]]:
         """Source and id of every tree."""
@@ -80,21 +79,22 @@ class Tree:
                 os.rmdir(directory)
         return staying
 
-    def _takes(self, source: str, name: str, contents: t.Mapping[str, str]) -> bool:
-        """Return whether no path would change its content, or turn from a file into a directory."""
+    def _lacking(self, source: str, name: str, contents: t.Mapping[str, str]) -> t.Optional[t.Dict[str, str]]:
+        """What a tree has no link for yet; None if a path would change its content, or turn from a file into a directory."""
         below = self.directory(source, name)
         top = os.path.join(self._root, below)
         if not os.path.isdir(top):
-            return False
+            return None
+        lacking = {}
         for path, sha256 in contents.items():
             try:
                 if os.readlink(f"{top}/{path}") != link_to_store(below, path, sha256):
-                    return False
+                    return None
             except FileNotFoundError:
-                continue
+                lacking[path] = sha256
             except OSError:  # a directory, or below a file
-                return False
-        return True
+                return None
+        return lacking
 
     def _link(self, source: str, name: str, contents: t.Mapping[str, str]) -> None:
         below = self.directory(source, name)
