@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._release import manifest
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.lives import living
+from ansible_collections.egi.cmd.plugins.module_utils._release.display import event_lines, status_lines
+from ansible_collections.egi.cmd.plugins.module_utils._release.schedule import schedule
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._release.lives import day, living
 
 GA = {"ga": "2026-09-01"}
 
@@ -72,3 +78,33 @@ def test_a_contradiction_names_both_sides(changes, error):
 ])
 def test_what_fits_together_is_accepted(changes):
     assert manifest.check(living(**changes), "example")["name"] == "example-1"
+
+
+BUSY = living(
+    releases=[{"version": "1.1.0", "date": "2026-12-08", "milestones": {"content_cutoff": "2026-12-01"}},
+              {"version": "1.1.1", "date": "2026-12-26", "type": "security"}],
+    no_release=[{"days": ["friday"], "reason": "friday", "allow": ["updates"]}, {"from": "2026-12-19", "to": "2027-01-06", "reason": "break"},
+                {"dates": ["2027-03-26"], "reason": "Easter"}],
+    support={"updates_months": 12, "security_months": 24, "retire_months": 1},
+)
+ODD = st.sampled_from([None, True, 0, -1, 600, 10**9, 1.5, "", "x", "2026-13-01", "1970-01-01", "2999-12-31", "2027-01-01", [], {}, ["updates"], [None],
+                       ["2027-01-01"], {"x": "y"}])
+
+
+@given(st.data())
+def test_any_odd_value_is_refused_with_words_or_makes_a_calendar(data):
+    release = copy.deepcopy(BUSY)
+    for _unused in range(data.draw(st.integers(1, 3))):
+        holder, step = release, data.draw(st.sampled_from(["dates", "support", "milestones", "releases", "no_release"]))
+        while isinstance(holder[step], (dict, list)) and holder[step] and data.draw(st.booleans()):
+            holder = holder[step]
+            step = data.draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
+        holder[step] = data.draw(ODD)
+    try:
+        checked = manifest.check(release, "odd")
+    except Failure as refused:
+        assert "odd: " in str(refused)
+    else:
+        assert len(event_lines(schedule([checked]))) >= len(schedule([checked]))
+        for on in ("1970-01-01", "2026-12-25", "2999-12-31"):
+            assert len(status_lines(checked, day(on))) == 1 + len(checked["kinds"])
