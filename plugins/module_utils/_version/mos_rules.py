@@ -18,11 +18,10 @@ _MARK = re.compile(r"[.+~]mos[0-9]")
 
 
 class Rule(t.NamedTuple):
-    """families: whom it binds; scope: what it looks at, one version or a whole history; why: one line."""
+    """families: whom it binds; text: what holds; why: one line."""
 
     id: str
     families: t.Tuple[str, ...]
-    scope: str
     text: str
     why: str
 
@@ -48,34 +47,34 @@ class Context(t.NamedTuple):
 
 _BOTH = ("deb", "rpm")
 RULES = (
-    Rule("form", _BOTH, "version", "A version is in the form of its family's scheme.",
+    Rule("form", _BOTH, "A version is in the form of its family's scheme.",
          "Everything else is read from it: whose package it is, from what, for which release."),
-    Rule("trademark", _BOTH, "version", "No name of a base distribution or its vendor in it.",
+    Rule("trademark", _BOTH, "No name of a base distribution or its vendor in it.",
          "The overlay's build must not pass for the vendor's."),
-    Rule("software-version", _BOTH, "version", "The upstream part is the software's version, without a mark of the overlay.",
+    Rule("software-version", _BOTH, "The upstream part is the software's version, without a mark of the overlay.",
          "A mark there outweighs the revision, and the base's package of the same software could never take over."),
-    Rule("epoch", _BOTH, "version", "The epoch is the base package's; a specific package has none.",
+    Rule("epoch", _BOTH, "The epoch is the base package's; a specific package has none.",
          "A higher one can never be taken back, a lower one breaks `>= 1:...` of other packages."),
-    Rule("revision", _BOTH, "version", "The revision is the base package's without vendor names; 1 in a specific package.",
+    Rule("revision", _BOTH, "The revision is the base package's without vendor names; 1 in a specific package.",
          "It shows what the package was made from, and a new base revision supersedes the old."),
-    Rule("zero-tilde", ("deb",), "version", "It is not below the bare software version, as `0~` is.",
+    Rule("zero-tilde", ("deb",), "It is not below the bare software version, as `0~` is.",
          "`Depends: package (>= 1.2)` would refuse it."),
-    Rule("counter", ("deb",), "version", "Builds are counted from 1.", "0 is no build."),
-    Rule("dist-tag", ("rpm",), "version", "The release has a dist tag.",
+    Rule("counter", ("deb",), "Builds are counted from 1.", "0 is no build."),
+    Rule("dist-tag", ("rpm",), "The release has a dist tag.",
          "`1~mos2` is below `1.el7~mos1`: dropping the tag is a downgrade."),
-    Rule("security-bundle", ("rpm",), "version", "Only the security repository has a bundle number.",
+    Rule("security-bundle", ("rpm",), "Only the security repository has a bundle number.",
          "It tells a host's administrator where the build came from; elsewhere N counts on."),
-    Rule("below-upstream", _BOTH, "version", "It is below the base's package of the same software version.",
+    Rule("below-upstream", _BOTH, "It is below the base's package of the same software version.",
          "When the overlay drops the package, hosts return to the base's by an ordinary upgrade."),
-    Rule("no-upstream-downgrade", _BOTH, "version", "Its software is not older than the base's, except in holdback.",
+    Rule("no-upstream-downgrade", _BOTH, "Its software is not older than the base's, except in holdback.",
          "The overlay outranks the base, so hosts would go back."),
-    Rule("target-release", ("deb",), "version", "Its last step is not for a newer release than the one it is for.",
+    Rule("target-release", ("deb",), "Its last step is not for a newer release than the one it is for.",
          "The release's own next update would be below it."),
-    Rule("increasing", _BOTH, "history", "In one repository every version is above those before it.",
+    Rule("increasing", _BOTH, "In one repository every version is above those before it.",
          "A package manager never offers a lower one."),
-    Rule("above-base", _BOTH, "history", "Updates and security are not below the base repository of their release.",
+    Rule("above-base", _BOTH, "Updates and security are not below the base repository of their release.",
          "It would reach nobody."),
-    Rule("no-downgrade", _BOTH, "history", "A release's effective version, the highest of base, updates and security, is not below that of an earlier release.",
+    Rule("no-downgrade", _BOTH, "A release's effective version, the highest of base, updates and security, is not below that of an earlier release.",
          "Hosts that move on would go back. So a fix is published to the newest release first."),
 )
 
