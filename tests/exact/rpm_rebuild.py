@@ -76,6 +76,7 @@ for line in sys.stdin:
             advisories[advisory.id] = sorted(f"{one.name} {one.evr} {one.arch}" for one in advisory.packages)
         print(json.dumps({
             "packages": sorted([nevra(one), one.files, [entry["text"] for entry in one.changelogs]] for one in found),
+            "available": sorted(nevra(one) for one in base.sack.query()),
             "groups": {group.id: sorted(one.name for one in group.packages_iter()) for group in base.comps.groups},
             "environments": {one.id: [sorted(group.name for group in one.group_ids), sorted(group.name for group in one.option_ids)]
                              for one in base.comps.environments},
@@ -141,20 +142,23 @@ def advisories() -> str:
 
 
 def modules() -> str:
-    """modules.yaml: the module tool in two streams and another, with defaults before what they are about."""
-    def stream(module: str, name: str, *artifacts: str) -> str:
+    """modules.yaml: modules in several streams that require each other, with defaults before what they are about."""
+    def stream(module: str, name: str, *artifacts: str, requires: str = "") -> str:
         listed = "".join(f"    - {one}\n" for one in artifacts)
         return (f'---\ndocument: modulemd\nversion: 2\ndata:\n  name: {module}\n  stream: "{name}"\n  version: 20260101\n  context: c0ffee\n  arch: x86_64\n'
                 "  summary: Example\n  description: >-\n    Text with a line\n      name: that looks like a key\n  license:\n    module:\n    - MIT\n"
-                "  dependencies:\n  - requires:\n      platform: [el9]\n  profiles:\n    common:\n      rpms:\n      - alpha\n"
+                "  dependencies:\n  - requires:\n      platform: [el9]\n" + requires + "  profiles:\n    common:\n      rpms:\n      - alpha\n"
                 f"  artifacts:\n    rpms:\n{listed}...\n")
 
     return (
         '---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: tool\n  stream: "2"\n  profiles:\n    1: [common]\n    2: [common]\n...\n'
         + stream("tool", "1", nevra("alpha", "1.0"), nevra("beta", "1.0"), nevra("alpha", "1.0", "src"))
-        + stream("tool", "2", nevra("alpha", "2.0"), nevra("beta", "2.0"))
-        + stream("other", "rolling", nevra("gamma", "1.0"))
+        + stream("tool", "2", nevra("alpha", "2.0"), nevra("beta", "2.0"), requires="      other: []\n")
+        + stream("other", "rolling", nevra("gamma", "1.0"), requires="      base-1: [\"1.0\"]\n")
+        + stream("base-1", "1.0", nevra("delta", "1.0"))
+        + stream("base-1", "2.0", nevra("delta", "2.0"))
         + "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: other\n  stream: rolling\n...\n"
+        + "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: base-1\n  stream: \"1.0\"\n...\n"
     )
 
 
@@ -209,7 +213,12 @@ def expected(whole: t.Dict[str, t.Any], kept: t.Collection[str]) -> t.Dict[str, 
     environments = {key: [[one for one in part if one in found] for part in parts] for key, parts in whole["environments"].items()}
     shown = {f"{one.rsplit('-', 2)[0]} {one.rsplit('-', 2)[1].replace('0:', '', 1)}-1 noarch" for one in kept}
     streams = [[name, stream, [one for one in artifacts if one in kept]] for name, stream, artifacts in whole["modules"]]
-    streams = [one for one in streams if one[2]]
+    # A required stream is there without packages where none of its own was kept.
+    required = {("tool", "2"): ("other", "rolling"), ("other", "rolling"): ("base-1", "1.0")}
+    needed = {(name, stream) for name, stream, artifacts in streams if artifacts}
+    for _depth in required:
+        needed |= {required[one] for one in needed if one in required}
+    streams = [one for one in streams if (one[0], one[1]) in needed]
     return {
         "packages": [one for one in whole["packages"] if one[0] in kept],
         "groups": found,
@@ -243,6 +252,9 @@ def judged(top: pathlib.Path, rounds: int, rng: random.Random) -> None:
         for key, value in wanted.items():
             if answer[key] != value:
                 raise Disagreement(f"kept {sorted(names)}: dnf finds the {key} {answer[key]}, not {value}")
+        hidden = names & set(whole["available"]) - set(answer["available"])
+        if hidden:
+            raise Disagreement(f"kept {sorted(names)}: dnf does not offer {sorted(hidden)}, which it does upstream")
 
 
 def main() -> int:

@@ -17,30 +17,39 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Entry
 
-_KEY = re.compile(r"( *)([A-Za-z_-]+):(?: +(.*))?")
+_KEY = re.compile(r"""( *)["']?([A-Za-z0-9_.+-]+)["']?:(?: +(.*))?""")
 _ITEM = re.compile(r" *- +(.*)")
+_FLOW = re.compile(r"\[([^\[\]{}#]*)\](?: +#.*)?")
 _SCALAR = re.compile(r"""(?:"([^"\\]*)"|'([^']*)'|([^\s"'&*!|>%@`{}\[\],#][^#"'{}\[\]]*?))(?:\s+#.*)?""")
 _LONGEST = 64 << 20  # bytes of one document; whole files of real repositories have 10 MB
 _OF_A_STREAM = ("modulemd-obsoletes", "modulemd-translations")
 
 Stream = t.Tuple[str, str]
+_Places = t.Dict[str, t.Tuple[int, int]]  # key of a block mapping -> its first line and the one after its last
 
 
 class Modules:
-    """Keeps the streams that have a kept package, and what is said about those. kept: documents kept so far."""
+    """Keeps the streams that have a kept package and the streams those require, for dnf takes no package of a stream that
+    requires one it does not know; and what is said about them. kept: documents kept so far.
+    """
 
     def __init__(self, what: str, entries: t.Iterable[Entry]) -> None:
         """what: names the file in the Failure, raised for what cannot be read."""
         self.kept = 0
         self._action = f"read {what}"
         self._artifacts = {_nevra(entry) for entry in entries}
-        self._streams: t.Set[Stream] = set()
+        self._requires: t.Dict[Stream, t.List[t.Tuple[str, t.List[str]]]] = {}  # of all streams: modules and which streams of them
+        self._held: t.Set[Stream] = set()  # streams with a kept package
+        self._streams: t.Set[Stream] = set()  # and those they require
 
     def copy(self, slices: t.Callable[[], t.Iterable[bytes]]) -> t.Iterator[bytes]:
         """The kept documents, their lists of artifacts filtered. slices: begins reading the file anew; it is read twice,
-        because defaults may stand before the streams they are about."""
+        because a document may be about others that come later."""
         for lines in self._documents(slices()):
-            self._filtered(lines)
+            kind, data = self._described(lines)
+            if kind == "modulemd":
+                self._learn(lines, data)
+        self._close()
         for lines in self._documents(slices()):
             found = self._filtered(lines)
             if found:
@@ -76,52 +85,84 @@ class Modules:
         except UnicodeDecodeError as error:
             raise self._refused("it is not UTF-8") from error
 
+    def _described(self, lines: t.List[str]) -> t.Tuple[str, _Places]:
+        """What kind of document it is, '' for none, and the fields of its data."""
+        fields = self._fields(lines, 0, len(lines))
+        if not fields:
+            return "", {}
+        return self._scalar(lines, fields, "document"), self._fields(lines, *self._block(lines, fields, "data"))
+
+    def _learn(self, lines: t.List[str], data: _Places) -> None:
+        stream = self._stream_of(lines, data, "name")
+        required = self._requires.setdefault(stream, [])
+        if "dependencies" in data:
+            for group in self._groups(lines, *self._block(lines, data, "dependencies")):
+                fields = self._fields(group, 0, len(group))
+                inner = self._fields(group, *self._block(group, fields, "requires")) if "requires" in fields else {}
+                required += [(module, self._list(group, inner, module)) for module in inner]
+        if self._artifacts_of(lines, data)[1]:
+            self._held.add(stream)
+
+    def _close(self) -> None:
+        """Streams may be given as those that fit, as those that do not (-1), or not at all, which all do."""
+        waiting = set(self._held)
+        while waiting:
+            self._streams |= waiting
+            required = [one for stream in waiting for one in self._requires[stream]]
+            waiting = {
+                (name, stream) for module, streams in required for name, stream in self._requires
+                if name == module and (stream in streams if any(not one.startswith("-") for one in streams) else f"-{stream}" not in streams)
+            } - self._streams
+
     def _filtered(self, lines: t.List[str]) -> t.List[str]:
         """The document as it shall be, nothing when it is left out."""
-        fields = self._fields(lines, 0, len(lines), 0)
-        if not fields:
-            return []
-        kind = self._scalar(lines, fields, "document")
-        start, end = self._block(lines, fields, "data")
-        data = self._fields(lines, start, end, _indentation(lines, start, end))
+        kind, data = self._described(lines)
         if kind == "modulemd":
             return self._stream(lines, data)
         if kind == "modulemd-defaults":
             return self._defaults(lines, data)
         if kind in _OF_A_STREAM:
-            return lines if (self._scalar(lines, data, "module"), self._scalar(lines, data, "stream")) in self._streams else []
+            return lines if self._stream_of(lines, data, "module") in self._streams else []
         return []  # modulemd-packager, and what nobody has defined yet
 
-    def _stream(self, lines: t.List[str], data: t.Dict[str, t.Tuple[int, int]]) -> t.List[str]:
-        if "artifacts" not in data:
+    def _stream(self, lines: t.List[str], data: _Places) -> t.List[str]:
+        stream = self._stream_of(lines, data, "name")
+        head, kept = self._artifacts_of(lines, data)
+        if kept:
+            # Beside rpms only rpm-map may stand, which lists every package again
+            start, end = data["artifacts"]
+            return [*lines[:start + 1], head, *kept, *lines[end:]]
+        if stream in self._held or stream not in self._streams:
             return []
-        start, end = self._block(lines, data, "artifacts")
-        artifacts = self._fields(lines, start, end, _indentation(lines, start, end))
-        if "rpms" not in artifacts:
-            return []
-        first, last = self._block(lines, artifacts, "rpms")
-        kept = [line for line in lines[first:last] if self._item(line) in self._artifacts]
-        if not kept:
-            return []
-        self._streams.add((self._scalar(lines, data, "name"), self._scalar(lines, data, "stream")))
-        # Beside rpms only rpm-map may stand, which lists every package again
-        return [*lines[:start], lines[first - 1], *kept, *lines[end:]]
+        return _without(lines, data, "artifacts")
 
-    def _defaults(self, lines: t.List[str], data: t.Dict[str, t.Tuple[int, int]]) -> t.List[str]:
+    def _artifacts_of(self, lines: t.List[str], data: _Places) -> t.Tuple[str, t.List[str]]:
+        """The line before the list of a stream's packages, and the lines of those kept."""
+        artifacts = self._fields(lines, *self._block(lines, data, "artifacts")) if "artifacts" in data else {}
+        if "rpms" not in artifacts:
+            return "", []
+        start, end = self._block(lines, artifacts, "rpms")
+        return lines[start - 1], [line for line in lines[start:end] if self._item(line) in self._artifacts]
+
+    def _defaults(self, lines: t.List[str], data: _Places) -> t.List[str]:
         module = self._scalar(lines, data, "module")
         if not any(name == module for name, _stream in self._streams):
             return []
-        if "stream" in data and (module, self._scalar(lines, data, "stream")) not in self._streams:
+        if "stream" in data and self._stream_of(lines, data, "module") not in self._streams:
             # A default nobody can enable: without it the module simply has none
-            return [*lines[:data["stream"][0]], *lines[data["stream"][1]:]]
+            return _without(lines, data, "stream")
         return lines
 
-    def _fields(self, lines: t.Sequence[str], start: int, end: int, indentation: int) -> t.Dict[str, t.Tuple[int, int]]:
-        """The keys of a block mapping: key -> its first line and the one after its last."""
+    def _stream_of(self, lines: t.Sequence[str], data: _Places, module: str) -> Stream:
+        return self._scalar(lines, data, module), self._scalar(lines, data, "stream")
+
+    def _fields(self, lines: t.Sequence[str], start: int, end: int) -> _Places:
+        """The keys of the block mapping that fills these lines."""
+        indentation = next((_indented(line) for line in lines[start:end] if not _says_nothing(line)), 0)
         begins: t.List[t.Tuple[str, int]] = []
         for number in range(start, end):
             line = lines[number].rstrip()
-            if _says_nothing(line) or _indented(line) > indentation or _ITEM.fullmatch(line):
+            if _says_nothing(line) or _indented(line) > indentation or (_ITEM.fullmatch(line) and begins):
                 continue
             match = _KEY.fullmatch(line)
             if match is None or _indented(line) < indentation:
@@ -132,7 +173,30 @@ class Modules:
         stops = [number for _key, number in begins[1:]] + [end]
         return {key: (number, stop) for (key, number), stop in zip(begins, stops)}
 
-    def _scalar(self, lines: t.Sequence[str], fields: t.Mapping[str, t.Tuple[int, int]], key: str) -> str:
+    def _groups(self, lines: t.Sequence[str], start: int, end: int) -> t.List[t.List[str]]:
+        """The mappings of a block sequence of them; a single mapping stands for itself, as in version 1."""
+        groups: t.List[t.List[str]] = [[]]
+        first = next((_indented(line) for line in lines[start:end] if not _says_nothing(line)), 0)
+        for line in lines[start:end]:
+            if line[first:first + 2] == "- " and _indented(line) == first:
+                groups.append([])
+                line = f"{line[:first]}  {line[first + 2:]}"
+            groups[-1].append(line)
+        return [group for group in groups if any(not _says_nothing(line) for line in group)]
+
+    def _list(self, lines: t.Sequence[str], fields: _Places, key: str) -> t.List[str]:
+        """Scalars: one, a flow sequence on its line, or a block sequence."""
+        start, end = fields[key]
+        match = _KEY.fullmatch(lines[start].rstrip())
+        text = (match.group(3) or "" if match else "").strip()
+        if not text:
+            return [item for item in map(self._item, lines[start + 1:end]) if item]
+        flow = _FLOW.fullmatch(text)
+        if flow is None:
+            return [self._plain(text, key)]
+        return [self._plain(one, key) for one in flow.group(1).split(",") if one.strip()]
+
+    def _scalar(self, lines: t.Sequence[str], fields: _Places, key: str) -> str:
         number = fields.get(key, (-1, -1))[0]
         match = _KEY.fullmatch(lines[number].rstrip()) if number >= 0 else None
         return self._plain(match.group(3) or "" if match else "", key)
@@ -148,10 +212,10 @@ class Modules:
             return ""
         match = _ITEM.fullmatch(line.rstrip())
         if match is None:
-            raise self._refused(f"{line.strip()[:60]!r} is no artifact")
-        return self._plain(match.group(1), "artifact")
+            raise self._refused(f"{line.strip()[:60]!r} is no item of a list")
+        return self._plain(match.group(1), "list")
 
-    def _block(self, lines: t.Sequence[str], fields: t.Mapping[str, t.Tuple[int, int]], key: str) -> t.Tuple[int, int]:
+    def _block(self, lines: t.Sequence[str], fields: _Places, key: str) -> t.Tuple[int, int]:
         """The lines below a key that has nothing on its own line."""
         if key not in fields:
             raise self._refused(f"a document has no {key}")
@@ -179,6 +243,6 @@ def _indented(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _indentation(lines: t.Sequence[str], start: int, end: int) -> int:
-    """How far the first line of a block is indented."""
-    return next((_indented(line) for line in lines[start:end] if not _says_nothing(line)), 0)
+def _without(lines: t.List[str], fields: _Places, key: str) -> t.List[str]:
+    start, end = fields.get(key, (0, 0))
+    return [*lines[:start], *lines[end:]]

@@ -179,6 +179,29 @@ def test_only_what_names_a_kept_package_is_left(tmp_path: pathlib.Path, size: in
     assert content[kind].decode() == after.decode()
 
 
+def _stream(module: str, stream: str, package: str, requires: str = "") -> str:
+    return (f"---\ndocument: modulemd\nversion: 2\ndata:\n  name: {module}\n  stream: {stream}\n{requires}"
+            f"  artifacts:\n    rpms:\n    - {package}-0:1.0-1.noarch\n...\n")
+
+
+@pytest.mark.parametrize("requires, streams", [
+    ("  dependencies:\n  - buildrequires:\n      lib: [3]\n    requires:\n      lib: [1, \"2\"]\n      platform: [el9]\n", "12"),
+    ("  dependencies:\n  - requires:\n      'lib':\n      - 2\n", "2"), ("  dependencies:\n  - requires:\n      lib: []\n", "123"),
+    ("  dependencies:\n    - requires:\n        platform: [el9]\n    # or\n    - requires:\n        lib: [-2]\n", "13"),
+    ("  dependencies:\n    requires:\n      lib: 3  # version 1\n", "3"), ("  dependencies:\n  - buildrequires:\n      lib: [1]\n", ""),
+    ("  dependencies:\n  - requires: {}\n", ""), ("  dependencies:\n  - requires:\n      middle: [x]\n", "2"),
+])
+def test_streams_a_kept_one_requires_are_kept_without_packages(tmp_path: pathlib.Path, requires: str, streams: str) -> None:
+    """dnf offers no package of a stream that requires one it does not know."""
+    libs = {name: _stream("lib", name, "beta") for name in "123"}
+    middle = _stream("middle", "x", "gamma", "  dependencies:\n  - requires:\n      lib: [2]\n")
+    tool = _stream("tool", "1", "alpha", requires)
+    _files, content = _rebuilt(tmp_path, [ENTRIES["alpha"]], primary=PRIMARY, modules="".join([*libs.values(), middle, tool]).encode())
+    empty = {name: text[:text.index("  artifacts:")] + "...\n" for name, text in libs.items()}
+    kept = [empty[name] for name in streams] + ([middle[:middle.index("  artifacts:")] + "...\n"] if "middle" in requires else [])
+    assert content["modules"].decode() == "".join([*kept, tool])
+
+
 def test_what_names_no_kept_package_is_left_out(tmp_path: pathlib.Path) -> None:
     rebuilt, content = _rebuilt(tmp_path, [ENTRIES["gamma"]], primary=PRIMARY, updateinfo=UPDATES, modules=MODULES, group=b"<comps><group/></comps>")
     assert list(content) == ["primary"] and b"updateinfo" not in rebuilt.repomd
