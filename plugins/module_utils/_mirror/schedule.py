@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import threading
 import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -38,7 +37,7 @@ _NO_TROUBLE = Trouble()
 
 
 class Task:
-    """One content to fetch. ``received``: bytes of it so far, for the display.
+    """One content to fetch. ``received``: bytes of it so far, for the display. Larger ones come before smaller ones.
 
     There are as many as files, so what only failed ones need is made when one fails.
     """
@@ -52,6 +51,9 @@ class Task:
         self.received = 0
         self.trouble: Optional[Trouble] = None
         self._sites = sites
+
+    def __lt__(self, other: Task) -> bool:
+        return self.size > other.size
 
     def best(self) -> Optional[Place]:
         """Where to try next; None when there is nowhere left."""
@@ -97,10 +99,8 @@ class Queue:
 
     def __init__(self, tasks: Iterable[Task], sites: List[Site]) -> None:
         self._sites = sites
-        self._numbers = itertools.count()  # tasks themselves have no order
-        self._ready = [(-task.size, next(self._numbers), task) for task in tasks]
-        heapq.heapify(self._ready)
-        self._later: List[Tuple[float, int, Task]] = []
+        self._ready = sorted(tasks)  # a heap from the start
+        self._later: List[Tuple[float, Task]] = []
         self._count = len(self._ready)  # unfinished, those being fetched included
         self._changed = threading.Condition()
         self._closed = False
@@ -111,7 +111,7 @@ class Queue:
             while self._count and not self._closed:
                 pause = self._advance()
                 if self._ready and pause <= 0:
-                    return heapq.heappop(self._ready)[2]
+                    return heapq.heappop(self._ready)
                 self._changed.wait(pause or None)
             return None
 
@@ -119,8 +119,8 @@ class Queue:
         """Return further tasks that are ready: at most so many, and so many bytes; without waiting."""
         taken: List[Task] = []
         with self._changed:
-            while not self._closed and self._ready and len(taken) < count and self._ready[0][2].size <= size:
-                taken.append(heapq.heappop(self._ready)[2])
+            while not self._closed and self._ready and len(taken) < count and self._ready[0].size <= size:
+                taken.append(heapq.heappop(self._ready))
                 size -= taken[-1].size
         return taken
 
@@ -128,9 +128,9 @@ class Queue:
         """Put a taken task back, to be taken after a pause."""
         with self._changed:
             if seconds > 0:
-                heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), task))
+                heapq.heappush(self._later, (time.monotonic() + seconds, task))
             else:
-                heapq.heappush(self._ready, (-task.size, next(self._numbers), task))
+                heapq.heappush(self._ready, task)
             self._changed.notify()
 
     def finish(self) -> None:
@@ -150,8 +150,7 @@ class Queue:
         """Make due tasks ready; return the seconds until there is something to do, 0 for now or when told."""
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
-            task = heapq.heappop(self._later)[2]
-            heapq.heappush(self._ready, (-task.size, next(self._numbers), task))
+            heapq.heappush(self._ready, heapq.heappop(self._later)[1])
         if self._ready:
             # When every mirror rests there is no use in taking files to see that.
             return min((site.resting_until for site in self._sites if not site.dead), default=0.0) - now
