@@ -112,14 +112,16 @@ def draft(source: Source, found: t.Sequence[Suite], kept: Kept, store: Store, va
             if kind in ("Packages", "Sources"):
                 what = upstream.named(source, suite.directory + stem)
                 entries += deb_slicer.packages([text], what) if kind == "Packages" else deb_slicer.sources([text], what)
-        head = Head(suite.key, suite.directory, _identity(suite, valid_for), {f"{stem}.gz": _gzip(text) for stem, text in texts.items()})
+        packed = {f"{stem}.gz": _gzip(text) for stem, text in texts.items()}
+        head = Head(suite.key, suite.directory, _identity(suite, valid_for), {**texts, **packed})
         heads.append(head)
         large += head.published(store)
     return Draft(heads, large, upstream.united(source, entries), dated)
 
 
 class Head(t.NamedTuple):
-    """A Release to be signed. indices: path below the suite's directory -> content."""
+    """A Release to be signed. indices: path below the suite's directory -> content, packed and as it is: only what its
+    Release lists as it is does apt ask for, in whatever packing."""
 
     key: str
     directory: str
@@ -148,11 +150,12 @@ class Head(t.NamedTuple):
         return [Document(path, content) for path, content in zip(self.documents, contents)]
 
     def published(self, store: Store) -> t.List[Wanted]:
-        """Its indices, brought into the store, at every path they are published at."""
+        """Its packed indices, brought into the store, at every path they are published at."""
         release = deb_release.parse(release_file.render(self.suite, self.indices, 0), self.directory)
-        for content in self.indices.values():
-            store.add(content)
-        return [wanted for path in self.indices for wanted in deb_indices.published(release, self.directory, path)]
+        packed = [path for path in self.indices if path.endswith(".gz")]
+        for path in packed:
+            store.add(self.indices[path])
+        return [wanted for path in packed for wanted in deb_indices.published(release, self.directory, path)]
 
 
 def _component(index: Index) -> str:

@@ -53,7 +53,8 @@ def test_readers_get_what_was_selected_and_what_it_needs_signed_by_the_site(site
     head = signed.text.decode().partition("SHA256:")[0]
     for line in ("Origin: Example", "Label: Example", "Suite: suite", "Codename: suite", "Architectures: amd64", "Acquire-By-Hash: yes"):
         assert f"{line}\n" in head, head
-    assert "Valid-Until: " in head
+    assert "Valid-Until: " in head and signed.text.endswith(b" main/i18n/Translation-en.gz\n")
+    assert b" main/binary-amd64/Packages\n" in signed.text and not site.path("overlay", PACKAGES[:-3]).exists()
     translation = gzip.decompress(site.path("overlay/dists/suite/main/i18n/Translation-en.gz").read_bytes())
     assert translation.count(b"Package: ") == 1 and b"Package: app\n" in translation
     assert site.run("verify")["findings"] == []
