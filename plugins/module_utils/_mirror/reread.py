@@ -30,7 +30,13 @@ def published(store: Store, source: Source, top: str, told: Signing) -> Snapshot
         if source.mode == "rebuilt":
             source = by_site(source, stack.enter_context(site_key.public(told)))
         here = source._replace(urls=(f"file://{top}",), proxy=None)
-        return _read(store, here, stack.enter_context(Transport(here, connections=1, retries=0)).get)
+        transport = stack.enter_context(Transport(here, connections=1, retries=0))
+        found = _read(store, here, transport.get)
+        if source.installer:
+            from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_installer
+
+            return deb_installer.with_images(here, found, store.path, transport.sizes)
+        return found
 
 
 def unvouched(store: Store, source: Source, manifest: Manifest) -> t.List[Wanted]:

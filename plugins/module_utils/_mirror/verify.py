@@ -122,7 +122,7 @@ def _signed(mirror: Mirror, generation: Generation, source: Source, manifest: Ma
     if snapshot.identity != generation.sources[source.name].identity:
         yield Finding(where, "its signed metadata is not what was published", False)
         return
-    signed = {entry.wanted for entry in snapshot.entries}
-    written = {entry.wanted for entry in manifest.entries}
+    signed = {entry.wanted for entry in snapshot.entries} | set(snapshot.large)
+    written = {entry.wanted for entry in manifest.entries} | set(manifest.large)
     for file in sorted(signed ^ written):
         yield Finding(f"{where}/{file.path}", "the signed index and what we wrote down about this snapshot differ", False)

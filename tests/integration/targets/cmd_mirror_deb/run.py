@@ -53,28 +53,28 @@ class Site:
 
     def __init__(self, work: Path, key: keys.Keys) -> None:
         self.work = work
-        signer = key.make("upstream")
-        self.keyring = key.keyring(work / "keys.gpg", signer)
+        self.key_home, self.signer = key.home, key.make("upstream")
+        self.keyring = key.keyring(work / "keys.gpg", self.signer)
         (APT / "keyrings").mkdir(exist_ok=True)
         shutil.copy(self.keyring, APT / "keyrings/upstream.gpg")
         self.program = work / "cmd-mirror"
         self.program.write_bytes(program.build(str(TOP / "plugins/module_utils")))
-        self.archive = Archive(SERVED / "upstream", work, key, signer, int(time.time()) - 5000)
+        self.archive = Archive(SERVED / "upstream", work, key, self.signer, int(time.time()) - 5000)
         self.archive.publish("1.0")
 
     def source(self, name: str = "debian", url: str = f"{HERE}/upstream/", suites: t.Sequence[str] = ("stable",), **settings: t.Any) -> Settings:
         """A source of a set; its name is also the archive's directory."""
         return {"name": name, "format": "deb", "urls": [f"{url}{name}"], "keyring": self.keyring, "suites": list(suites), **settings}
 
-    def mirror(self, root: str, *sources: Settings, command: str = "sync") -> t.Any:
+    def mirror(self, root: str, *sources: Settings, command: t.Sequence[str] = ("sync",)) -> t.Any:
         """Run cmd-mirror on the set ``set`` of a mirror below the web server's root; return its result."""
         config = self.work / f"{root}.json"
         config.write_text(json.dumps({"root": str(SERVED / root), "margin": 0, "retries": 1, "timeout": 10, "sets": {"set": {"sources": sources}}}))
-        done = subprocess.run([sys.executable, str(self.program), "--config", str(config), "--json", command], stdin=subprocess.DEVNULL,
+        done = subprocess.run([sys.executable, str(self.program), "--config", str(config), "--json", *command], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         answer = json.loads(done.stdout)
-        return answer["sets"]["set"] if command == "sync" else answer
+        return answer["sets"]["set"] if command == ("sync",) else answer
 
     def apt(self, *arguments: str) -> str:
         """Run an apt program on apt1; a warning is an error."""
@@ -163,7 +163,7 @@ def selection(site: Site) -> None:
     ]
     for number, (settings, wanted) in enumerate(rows):
         root = f"selection-{number}"
-        plan = site.mirror(root, site.source(**settings), command="plan")["set"]
+        plan = site.mirror(root, site.source(**settings), command=["plan"])["set"]
         later = {(SERVED / "upstream/debian" / path).read_bytes() for path in wanted if path.startswith("pool/") or "images/" in path and "SUMS" not in path}
         assert (plan["fetch_files"], plan["fetch_bytes"]) == (len(later), sum(map(len, later))), f"{settings}: {plan}"
         site.mirror(root, site.source(**settings))
@@ -229,6 +229,23 @@ def _everything(site: Site) -> None:
     assert {"multiverse-tool_1.0_arm64.deb", "contrib-tool_1.0.dsc", "contrib-tool_1.0.tar.gz", "probe-udeb_1.0_amd64.udeb"} <= brought, brought
 
 
+def carried(site: Site) -> None:
+    """Signatures are found to cover all of it, images included, at home and where a bundle carries it; a damaged image is found."""
+    source, isolated = site.source(**EVERYTHING), {**site.source(**EVERYTHING), "urls": ["http://127.0.0.1:9/"]}
+    site.mirror("home", source)
+    assert site.mirror("home", source, command=["verify"])["findings"] == []
+    bundle = str(site.work / "bundle")
+    site.mirror("home", source, command=["bundle", "export", "set", "--to", bundle, "--key-home", site.key_home, "--key", site.signer])
+    site.mirror("away", isolated, command=["bundle", "import", bundle, "--keyring", site.keyring])
+    assert held("away") == held("home") >= images(ARCHITECTURES)
+    assert site.mirror("away", isolated, command=["verify"])["findings"] == []
+    image = Path(os.path.realpath(SERVED / "home/set/debian/dists/stable/main/installer-amd64/current/images/netboot/mini.iso"))
+    image.chmod(0o644)
+    image.write_bytes(image.read_bytes()[::-1])
+    found = site.mirror("home", source, command=["verify", "--repair"])["findings"]
+    assert [finding["path"].rpartition("/")[2] for finding in found if finding["repaired"]] == ["mini.iso"] and len(found) == 1, found
+
+
 def debug_and_flat(site: Site) -> None:
     """A debug archive is a source of its own beside the one it belongs to; a flat archive has neither suites nor components."""
     site.mirror("beside", site.source(components=["main"], architectures=["amd64"]), site.source("debug", suites=["stable-debug"], architectures=["amd64"]),
@@ -268,7 +285,7 @@ def pdiffs(site: Site) -> None:
 
 def main() -> int:
     failed = 0
-    checks = [selection, rsync, everything_apt_reads, debug_and_flat, pdiffs]
+    checks = [selection, rsync, everything_apt_reads, carried, debug_and_flat, pdiffs]
     with tempfile.TemporaryDirectory(prefix="egi-deb-") as top, keys.throw_away() as key:
         site = Site(Path(top), key)
         for check in checks:
