@@ -51,6 +51,64 @@ for name in {names}; do echo {version} > %{{buildroot}}/opt/example/$name; done
 * Thu Jan 01 2026 Example Team <team@example.org> - {version}
 - A <change> & more
 """
+# What else real streams say; some of it looks like what decides.
+MORE = """  static_context: true
+  servicelevels:
+    rawhide:
+      eol: 2030-01-01
+  xmd:
+    name: other
+    artifacts:
+      rpms: [gamma-0:1.0-1.noarch]
+  references:
+    community: https://example.org/#fragment
+  api:
+    rpms:
+    - alpha
+  filter:
+    rpms:
+    - beta
+  demodularized:
+    rpms:
+    - old
+  buildopts:
+    rpms:
+      macros: |
+        %name value
+        --- no document
+  components:
+    rpms:
+      alpha:
+        rationale: >-
+          Because: it is needed.
+        ref: main
+        buildorder: 1
+        arches: [x86_64]
+"""
+ABOUT = """---
+document: modulemd-obsoletes
+version: 1
+data:
+  modified: 2026-01-01T00:00Z
+  module: tool
+  stream: "1"
+  message: "Go on: with 2"
+  obsoleted_by:
+    module: tool
+    stream: "2"
+...
+---
+document: modulemd-translations
+version: 1
+data:
+  module: tool
+  stream: "2"
+  modified: 202601010000
+  translations:
+    de:
+      summary: Beispiel
+...
+"""
 PART = "%package -n {name}\nSummary: Example <{name}>\n%description -n {name}\nExample & more.\n%files -n {name}\n/opt/example/{name}\n"
 
 # Says what dnf finds in repositories: a line of JSON for each, in the order of the lines it is given.
@@ -147,7 +205,7 @@ def modules() -> str:
         listed = "".join(f"    - {one}\n" for one in artifacts)
         return (f'---\ndocument: modulemd\nversion: 2\ndata:\n  name: {module}\n  stream: "{name}"\n  version: 20260101\n  context: c0ffee\n  arch: x86_64\n'
                 "  summary: Example\n  description: >-\n    Text with a line\n      name: that looks like a key\n  license:\n    module:\n    - MIT\n"
-                "  dependencies:\n  - requires:\n      platform: [el9]\n" + requires + "  profiles:\n    common:\n      rpms:\n      - alpha\n"
+                "  dependencies:\n  - requires:\n      platform: [el9]\n" + requires + MORE + "  profiles:\n    common:\n      rpms:\n      - alpha\n"
                 f"  artifacts:\n    rpms:\n{listed}...\n")
 
     return (
@@ -159,6 +217,7 @@ def modules() -> str:
         + stream("base-1", "2.0", nevra("delta", "2.0"))
         + "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: other\n  stream: rolling\n...\n"
         + "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: base-1\n  stream: \"1.0\"\n...\n"
+        + ABOUT
     )
 
 
@@ -174,10 +233,9 @@ def upstream(top: pathlib.Path) -> pathlib.Path:
         shutil.copy(package, site / "Packages")
     (top / "comps.xml").write_text(groups())
     (top / "updateinfo.xml").write_text(advisories())
-    (top / "modules.yaml").write_text(modules())
+    (site / "modules.yaml").write_text(modules())  # which createrepo_c has libmodulemd write anew
     run("createrepo_c", "--quiet", "--zck", "--general-compress-type", "gz", "--groupfile", top / "comps.xml", site)
-    for kind in ("updateinfo.xml", "modules.yaml"):
-        run("modifyrepo_c", f"--mdtype={kind.partition('.')[0]}", top / kind, site / "repodata")
+    run("modifyrepo_c", "--mdtype=updateinfo", top / "updateinfo.xml", site / "repodata")
     return site
 
 

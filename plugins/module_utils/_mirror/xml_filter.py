@@ -17,6 +17,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.xml_stream import REMEDY, Reader
 
 _TAG = re.compile(rb"""(?:[^>"']|"[^"]*"|'[^']*')*>""")
+_LARGEST = 64 << 20  # bytes of one element; the file list of a large package has 5 MB
 _BLANKS = b" \t\r\n"
 _ATTRIBUTE = re.compile(rb"""([^\s=<]+)\s*=\s*("[^"]*"|'[^']*')""")
 
@@ -64,6 +65,8 @@ class Filter:
     def _remembered(self, slices: t.Iterable[bytes]) -> t.Iterator[bytes]:
         for data in slices:
             self._pending += data
+            if len(self._pending) > _LARGEST:
+                raise Failure(self._reader.action, f"one of its elements has more than {_LARGEST} bytes", REMEDY)
             yield data
 
     def _start(self, name: str, attributes: t.Dict[str, str]) -> None:

@@ -284,6 +284,21 @@ def test_an_element_ends_where_xml_says(parts: t.List[t.Tuple[str, str, str]], d
     assert tested.kept == sum(keep)
 
 
+def test_an_element_larger_than_memory_is_left_early() -> None:
+    taken = 0
+
+    def endless() -> t.Iterator[bytes]:
+        nonlocal taken
+        yield b"<r><a>"
+        for taken in range(200):
+            yield b" " * (1 << 20)
+
+    with pytest.raises(Failure, match="one of its elements has more than"):
+        for _slice in Filter("document", ("a",), lambda element: True).copy(endless()):
+            pass
+    assert taken < 70
+
+
 def test_an_element_knows_what_is_directly_below_it() -> None:
     seen: t.List[Element] = []
     document = b"<r><a x='1'> t <b/></a><a><c y='2'>u<d>v</d></c><e><a2/></e></a></r>"
