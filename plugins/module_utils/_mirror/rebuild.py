@@ -16,11 +16,12 @@ import itertools
 import json
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_rebuild, judge, rpm_draft
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_rebuild, judge, reread, rpm_draft
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.closure import Unresolved, close
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.deb_packages import DebPackage
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Draft
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Snapshot, Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.select import excluded, require_names, select
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
@@ -67,6 +68,19 @@ def rebuild(of_set: Set, sources: t.Sequence[Source], upstreams: Upstreams, stor
     return (_debs if sources[0].format == "deb" else _rpms)(of_set, sources, upstreams, store)
 
 
+def again(source: Source, manifest: Manifest, store: Store) -> None:
+    """Bring the indices of one rebuilt source into the store again, from what its manifest says it was made of and held."""
+    snapshot = reread.kept(store, source, manifest.upstream)
+    sums = {entry.wanted.sha256 for entry in manifest.entries}
+    if source.format == "deb":
+        suites = deb_rebuild.suites(source, snapshot)
+        worlds = deb_rebuild.worlds(suites, store)
+        kept = {name: [one for one in world.packages if one.field("SHA256") in sums] for name, world in worlds.items()}
+        deb_rebuild.draft(source, suites, kept, store, 0, snapshot.dated)
+    else:
+        rpm_draft.draft(rpm_draft.contents(source, snapshot), sums, store)
+
+
 def _debs(of_set: Set, sources: t.Sequence[Source], upstreams: Upstreams, store: Store) -> Rebuilt:
     suites = {source.name: deb_rebuild.suites(source, upstreams[source.name]) for source in sources}
     together = [suite for source in sources for suite in suites[source.name]]
@@ -96,7 +110,11 @@ def _deb_indices(suites: t.Sequence[deb_rebuild.Suite], kept: t.Sequence[DebPack
 def _rpms(of_set: Set, sources: t.Sequence[Source], upstreams: Upstreams, store: Store) -> Rebuilt:
     contents = {source.name: rpm_draft.contents(source, upstreams[source.name]) for source in sources}
     choice = _choose(of_set, sources, rpm_draft.worlds(list(contents.values()), store))
-    drafts = {source.name: rpm_draft.draft(contents[source.name], choice.kept, store) for source in sources if source.mode == "rebuilt"}
+    drafts = {}
+    for source in sources:
+        if source.mode == "rebuilt":
+            packages = [one for kept in choice.kept.values() for one in kept if one.repository.name == source.name]
+            drafts[source.name] = rpm_draft.draft(contents[source.name], {one.checksum for one in packages}, store)
     if of_set.prove:
         for architecture, selected in _by_architecture(choice.selected):
             judge.require_installable("rpm", architecture, _rpm_indices(contents, drafts, store), selected, of_set.name)

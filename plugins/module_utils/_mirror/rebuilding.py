@@ -10,12 +10,13 @@ Unchanged input is not looked at again, and what comes out as it was published k
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._archive import release_file
-from ansible_collections.egi.cmd.plugins.module_utils._failure import masked
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import rebuild, reread, site_key, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.accepted import Accepted, Built
@@ -114,28 +115,47 @@ class Rebuilding:
         built = self._known[source.name].built
         if part is None or (built.basis, built.identity) != (basis, part.identity):
             return False
-        ends = [release_file.dates(content)[1] for path, content in self._held(source).items() if path.endswith("/Release")]
+        held = self._held(source)
+        if len(held) != len(self._documents(source)):
+            return False
+        ends = [release_file.dates(content)[1] for path, content in held.items() if path.endswith("/Release")]
         return all(not end or 2 * (end - now) >= int(self._set.valid_days * 86400) for end in ends)
 
     def _again(self, source: Source) -> Snapshot:
         """What an upstream holds that answered that nothing changed."""
         if source.mode == "verbatim" and self._last is not None:
             return reread.published(self._store, source, os.path.join(self._generations.path(self._last.name), source.name), self._set.signing)
-        return reread.kept(self._store, source, self._known[source.name].kept)
+        kept = self._known[source.name].kept
+        damaged = [file for file in kept if not self._store.sound(file.sha256)]
+        for file in damaged:  # no reader asks for it
+            self._store.remove(file.sha256)
+        if damaged:
+            raise Failure(f"rebuild from {upstream.named(source, damaged[0].path)}", "it was damaged on this disk", "Sync again: it is fetched again")
+        return reread.kept(self._store, source, kept)
+
+    def _documents(self, source: Source) -> t.List[Wanted]:
+        """What the last generation has of a source besides indices and packages."""
+        if self._last is None or source.name not in self._last.sources:
+            return []
+        return manifests.load(self._generations.manifest_file(self._last.name, source.name), entries=False).documents
 
     def _held(self, source: Source) -> Held:
-        """The documents of the last generation."""
-        if self._last is None or source.name not in self._last.sources:
-            return {}
+        """The content of these documents, but of damaged ones."""
+        held: t.Dict[str, bytes] = {}
+        if self._last is None:
+            return held
         top = os.path.join(self._generations.path(self._last.name), source.name)
-        held = {}
-        for document in manifests.load(self._generations.manifest_file(self._last.name, source.name), entries=False).documents:
-            with open(os.path.join(top, document.path), "rb") as file:
-                held[document.path] = file.read()
+        for document in self._documents(source):
+            path = os.path.join(top, document.path)
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                content = file.read()
+                if hashlib.sha256(content).hexdigest() == document.sha256:
+                    held[document.path] = content
         return held
 
 
 def _stands(head: Head, held: Held, now: int, told: Signing, keyring: str) -> bool:
-    """Whether what is published of a head says the same, lasts, and is signed as it would be now."""
+    """Whether what is published of a head is whole, says the same, lasts, and is signed as it would be now."""
     text, signature = head.signed
-    return head.good(held, now) and site_key.signed_by(told, keyring, held[text], held.get(signature, b""))
+    whole = all(path in held for path in head.documents)
+    return whole and head.good(held, now) and site_key.signed_by(told, keyring, held[text], held[signature])

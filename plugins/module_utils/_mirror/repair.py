@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import typing as t
 
@@ -41,6 +42,13 @@ class Held(t.NamedTuple):
         """What it needs of the store; read each time, because all generations together do not fit in memory."""
         return mirror.generations.manifest(self.generation.name, self.name).in_store()
 
+    def offered(self, mirror: Mirror) -> t.Iterator[Wanted]:
+        """What of that the upstream has: indices that were rebuilt it has not."""
+        manifest = mirror.generations.manifest(self.generation.name, self.name)
+        if self.source is not None and self.source.mode == "rebuilt":
+            return itertools.chain(manifest.upstream, (entry.wanted for entry in manifest.entries))
+        return manifest.in_store()
+
 
 def held(mirror: Mirror, sets: t.Sequence[Set]) -> t.List[Held]:
     """Every source of every generation of the sets."""
@@ -58,7 +66,7 @@ def mend(mirror: Mirror, parts: t.Sequence[Held], damaged: t.Collection[str], sh
     asked: t.Dict[Source, t.Dict[str, Wanted]] = {}
     for part in parts:
         if part.source is not None:
-            asked.setdefault(part.source, {}).update({file.sha256: file for file in part.files(mirror) if file.sha256 in damaged})
+            asked.setdefault(part.source, {}).update({file.sha256: file for file in part.offered(mirror) if file.sha256 in damaged})
     for source, files in asked.items():
         lacking = [file for file in files.values() if not mirror.store.has(file.sha256, file.size)]
         try:
@@ -66,7 +74,26 @@ def mend(mirror: Mirror, parts: t.Sequence[Held], damaged: t.Collection[str], sh
                 mirror.fetch(source, lacking, show)
         except Failure as failure:
             notes.append(str(failure))
-    return {sha256 for files in asked.values() for sha256, file in files.items() if mirror.store.has(sha256, file.size)}
+    mended = {sha256 for files in asked.values() for sha256, file in files.items() if mirror.store.has(sha256, file.size)}
+    for part in parts:
+        if part.source is not None and part.source.mode == "rebuilt":
+            mended |= _made_again(mirror, part.source, part, damaged, notes)
+    return mended
+
+
+def _made_again(mirror: Mirror, source: Source, part: Held, damaged: t.Collection[str], notes: t.List[str]) -> t.Set[str]:
+    """Rebuild the damaged indices of a rebuilt source from the upstream's, which are kept beside them: equal input gives
+    equal bytes. Returns those that are whole now."""
+    manifest = mirror.generations.manifest(part.generation.name, part.name)
+    lacking = {file.sha256: file.size for file in manifest.linked() if file.sha256 in damaged and not mirror.store.has(file.sha256, file.size)}
+    if lacking:
+        from ansible_collections.egi.cmd.plugins.module_utils._mirror import rebuild
+
+        try:
+            rebuild.again(source, manifest, mirror.store)
+        except Failure as failure:
+            notes.append(str(failure))
+    return {sha256 for sha256, size in lacking.items() if mirror.store.has(sha256, size)}
 
 
 def mend_document(mirror: Mirror, part: Held, document: Wanted, show: Show) -> bool:

@@ -18,7 +18,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import rpm_rebuild
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Draft, Held
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.relation import Repository
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.rpm_packages import RpmPackage, RpmWorld
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.rpm_packages import RpmWorld
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 
 _REPOMD = "repodata/repomd.xml"
@@ -27,8 +27,6 @@ _ANY = ("noarch", "src", "nosrc")
 _RUNS = {
     "x86_64": ("i686", "i586", "i486", "i386"), "x86_64_v2": ("x86_64", "i686", "i586", "i486", "i386"), "i686": ("i586", "i486", "i386"),
 }
-
-Kept = t.Mapping[str, t.Sequence[RpmPackage]]  # architecture -> what is kept of its world
 
 
 class Contents(t.NamedTuple):
@@ -86,9 +84,8 @@ def worlds(found: t.Sequence[Contents], store: Store) -> t.Dict[str, RpmWorld]:
     return built
 
 
-def draft(one: Contents, kept: Kept, store: Store) -> Draft:
-    """A repository with what is kept of it."""
-    sums = {package.checksum for packages in kept.values() for package in packages if package.repository == one.repository}
+def draft(one: Contents, sums: t.Container[str], store: Store) -> Draft:
+    """A repository with what is kept of it. sums: SHA-256 of the packages."""
     entries = [entry for entry in one.snapshot.entries if entry.wanted.sha256 in sums]
     with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=store.directory) as work:
         rebuilt = rpm_rebuild.rebuild(one.metadata(store), entries, one.snapshot.dated, work)

@@ -223,7 +223,7 @@ def proof() -> None:
     whole = sources(f"file://{REPO}{SITE}", f"{REPO}{KEYS}", [{"names": ["cloud-client"]}])
     root = STATE / "proved"
 
-    def judged(*chosen: str) -> "subprocess.CompletedProcess[str]":
+    def judged(*chosen: str) -> subprocess.CompletedProcess[str]:
         file = STATE / "proof.json"
         file.write_text(json.dumps({"root": str(root), "margin": 0, "sets": {"proved": {**told, "sources": [one for one in whole if one["name"] in chosen]}}}))
         return subprocess.run(["/usr/bin/python3", str(REPO / "usr/local/bin/cmd-mirror"), "--config", str(file), "--quiet", "sync"],

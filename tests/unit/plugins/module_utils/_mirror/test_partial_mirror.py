@@ -175,6 +175,41 @@ def test_a_package_the_upstream_did_not_sign_is_found(site: Site) -> None:
         (f"snapshots/{done['snapshot']}/base/pool/main/l/lib/lib_2.0-1_all.deb", "the upstream did not sign it")], found
 
 
+def test_what_rots_is_made_again(site: Site) -> None:
+    site.rpm("el", "one-1", mode="rebuilt", select=[{}])
+    site.sync()
+    repomd = rpm_repomd.parse(site.path("el/repodata/repomd.xml").read_bytes(), "repomd.xml")
+    paths = [site.path("overlay", PACKAGES), site.path("base/pool/main/l/lib/lib_2.0-1_all.deb"), site.path("el", repomd.data[0].wanted.path)]
+    before = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.resolve().chmod(0o644)
+        path.resolve().write_bytes(b"?" * len(path.read_bytes()))
+    found = site.run("verify", "--repair")["findings"]
+    assert len(found) == 3 and all(finding["repaired"] for finding in found), found
+    assert [path.read_bytes() for path in paths] == before and site.run("verify")["findings"] == []
+
+
+def test_a_lost_signature_is_made_anew(site: Site) -> None:
+    first = site.sync()
+    site.path("base/dists/suite/InRelease").unlink()
+    second = site.sync()
+    assert second["changed"] and second["snapshot"] != first["snapshot"]
+    site.run("snapshot", "delete", first["snapshot"])
+    assert site.run("verify")["findings"] == []
+
+
+def test_a_rotten_upstream_index_is_fetched_again(site: Site) -> None:
+    site.sync()
+    kept = json.loads((site.work / "mirror/.cmd-mirror/accepted/set/overlay.json").read_text())["kept"]
+    for _path, size, sha256 in kept:
+        file = site.work / "mirror/store/sha256" / sha256[:2] / sha256
+        file.chmod(0o644)
+        file.write_bytes(b"?" * size)
+    site.deb("base", stanza("lib", "3"))
+    assert "it was damaged on this disk" in site.sync(good=1)
+    assert site.sync()["changed"] and b"Version: 3" in _packages(site, "base")
+
+
 def test_a_partial_mirror_travels_to_a_site_that_trusts_its_key(site: Site) -> None:
     done = site.sync()
     site.run("bundle", "export", "set", "--to", str(site.work / "medium"), "--key-home", site.key.home, "--key", FINGERPRINTS["site"])
