@@ -37,7 +37,7 @@ class Places:
     def transport(self, source: Source) -> Transport:
         """The mirrors of a source. Raises Failure when they are nowhere but in a list, and that cannot be read."""
         found = self._found(source)
-        return self._open(source._replace(urls=found.urls), content={mirror_list.REPOMD: found.sums} if found.sums else {})
+        return self._open(source._replace(urls=found.urls), content={mirror_list.REPOMD: found.sums} if found.sums else None)
 
     def warnings(self, source: Source) -> t.List[str]:
         """What a person should know of a source's list, if it was read in this run."""
@@ -66,6 +66,6 @@ class Places:
             return _Found(source.urls, (), f"{failure} Went on with urls alone.")
         return _Found(tuple(dict.fromkeys([*(url.rstrip("/") for url in source.urls), *listed.urls])), listed.sums, "")
 
-    def _open(self, source: Source, document: bool = False, content: t.Mapping[str, t.Sequence[str]] = {}) -> Transport:
+    def _open(self, source: Source, document: bool = False, content: t.Optional[t.Mapping[str, t.Sequence[str]]] = None) -> Transport:
         told = self._told
         return Transport(source, told.connections, told.limit, told.timeout, told.retries, self._stop, document, content)

@@ -104,7 +104,7 @@ class Transport:
         retries: int = 5,
         stop: Optional[threading.Event] = None,
         document: bool = False,
-        content: Mapping[str, Sequence[str]] = {},
+        content: Optional[Mapping[str, Sequence[str]]] = None,
     ) -> None:
         """connections: transfers at once. timeout: seconds of silence, and the window the least rate is measured over.
         retries: attempts after the first at each URL. stop: when set, transfers end at once. document: the URLs are
@@ -114,7 +114,7 @@ class Transport:
             raise Failure(f"fetch from source {source.name!r}", "it names no URL", "Give it at least one")
         self.name = source.name
         self.sites = [Site(parse(url, document), place) for place, url in enumerate(source.urls)]
-        self._content = content
+        self._content = content or {}
         self.connections = connections
         self.retries = retries
         self.limit = Limit(limit_bytes_per_second)

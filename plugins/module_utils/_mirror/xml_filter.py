@@ -44,9 +44,9 @@ class Filter:
     kept: how many were kept so far that are not below others. what, doctype: as Reader has them; so are the Failures.
     """
 
-    def __init__(self, what: str, names: t.Collection[str], keep: Keep, root: t.Mapping[str, str] = {}, doctype: bool = False) -> None:
+    def __init__(self, what: str, names: t.Collection[str], keep: Keep, root: t.Optional[t.Mapping[str, str]] = None, doctype: bool = False) -> None:
         self._reader = Reader(what, self._start, self._end, doctype)
-        self._names, self._keep, self._root = frozenset(names), keep, root
+        self._names, self._keep, self._root = frozenset(names), keep, root or {}
         self.kept = 0
         self._depth = 0
         self._open: t.List[Element] = []
