@@ -114,7 +114,6 @@ def mos_progression_problems(value: t.Any, format: str) -> list[dict[str, str]]:
     return [problem._asdict() for problem in mos_history.problems(used, mos_history.read(used, value))]
 
 
-
 class FilterModule:
     """The filter, as Ansible finds it."""
 

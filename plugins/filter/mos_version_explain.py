@@ -118,7 +118,6 @@ def mos_version_explain(value: str, format: str, upstream: str | None = None, re
     }
 
 
-
 class FilterModule:
     """The filter, as Ansible finds it."""
 

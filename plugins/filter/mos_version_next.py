@@ -151,7 +151,6 @@ def mos_version_next(
     return propose(format, history, Wish(release, form, kind, base, upstream, software, source, at_least))
 
 
-
 class FilterModule:
     """The filter, as Ansible finds it."""
 

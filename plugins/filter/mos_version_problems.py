@@ -79,7 +79,6 @@ def mos_version_problems(
     return [problem._asdict() for problem in problems(format, value, Context(upstream, release or "", kind or ""))]
 
 
-
 class FilterModule:
     """The filter, as Ansible finds it."""
 

@@ -183,6 +183,8 @@ def _policy(params: t.Dict[str, t.Any]) -> Policy:
     empty = [name for name in ("series", "organisation", "maintainer") if not params[name].strip()]
     if empty:
         raise Failure("check packages", f"{', '.join(empty)} is empty, which every package names", "Say what packages have to name")
+    if not params["files"]:
+        raise Failure("check packages", "files is empty", "Name the packages; a check of nothing must not pass")
     if params["release"]:
         release_key(params["release"])  # refuses what is no release, whatever the versions are
     return Policy(

@@ -16,7 +16,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._version.mos import MosVer
 _DIST = r"(?:amzn|el|fc|lp|mga)[0-9][A-Za-z0-9._]*"
 _BASE = re.compile(_DIST)
 _RELEASE = re.compile(rf"(?P<kept>(?:(?!mos)[A-Za-z0-9._+^~])+?)(?:\.(?P<dist>{_DIST}))?~mos(?P<build>0|[1-9][0-9]{{0,8}})(?:\.(?P<bundle>[1-9][0-9]{{0,8}}))?")
-_DIST_ON = re.compile(rf"[._]?{_DIST}.*", re.DOTALL)
+_DIST_ON = re.compile(rf"[._]?(?<![A-Za-z]){_DIST}.*", re.DOTALL)
 
 
 def parse(text: str) -> MosVersion:
