@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import gzip
 import hashlib
 import lzma
@@ -20,6 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._archive.deb_source import
 from ansible_collections.egi.cmd.plugins.module_utils._archive.declaration import Change, Declaration, Outcome, Part
 from ansible_collections.egi.cmd.plugins.module_utils._archive.pool import Pool
 
+_COMPRESSORS = 4  # threads; zlib and lzma let others work meanwhile
 _POINTERS = ("Release.gpg", "Release", "InRelease")
 _ENDINGS = (".deb", ".dsc")
 _FILE_NAME = re.compile(rb"^Filename: (\S+)$", re.MULTILINE)
@@ -140,21 +142,11 @@ def _place_sources(component: str, files: t.List[intake.Found], pool: Pool, refu
 
 def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], t.Dict[str, DebPackage]],
            all_sources: t.Dict[t.Tuple[str, str], t.Dict[str, SourcePackage]]) -> _Suite:
-    indices: t.Dict[str, bytes] = {}
     overrides: t.Dict[str, bytes] = {}
     pool: t.List[str] = []
     lines: t.List[str] = []
-    live = os.path.join(wanted.root, "dists", part.name)
-    named = _named(live)
     for component in part.components:
         debs, sources = all_debs[part.name, component], all_sources[part.name, component]
-        for architecture in part.architectures:
-            _add(indices, f"{component}/binary-{architecture}/Packages", deb_index.packages(debs, architecture), live, named)
-            if wanted.contents:
-                # Plain too: apt looks for the plain name in Release, and takes no compressed one without it (measured).
-                path, data = f"{component}/Contents-{architecture}", deb_index.contents(debs, architecture)
-                indices[path], indices[f"{path}.gz"] = data, _gzip(data)
-        _add(indices, f"{component}/source/Sources", deb_index.sources(sources), live, named)
         overrides[f"indices/override.{part.name}.{component}"] = deb_index.override(debs)
         overrides[f"indices/override.{part.name}.{component}.src"] = deb_index.override_sources(sources)
         pool += debs
@@ -162,6 +154,7 @@ def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], 
             pool += [f"{os.path.dirname(path)}/{name}" for name, _size, _md5, _sha256 in package.files]
             lines.append(f"{component} {package.name} {package.version} source")
         lines += [f"{component} {package.name} {package.version} {package.architecture}" for package in debs.values()]
+    indices = _indices(wanted, part, all_debs, all_sources)
     release = release_file.Suite(
         part.name, wanted.origin, part.label, part.codename, part.version, part.description,
         part.architectures, tuple(part.components), part.not_automatic, part.valid_for,
@@ -169,13 +162,38 @@ def _suite(wanted: Declaration, part: Part, all_debs: t.Dict[t.Tuple[str, str], 
     return _Suite(release, indices, overrides, sorted(set(pool)), sorted(lines))
 
 
-def _add(indices: t.Dict[str, bytes], path: str, data: bytes, live: str, named: t.Dict[str, str]) -> None:
-    """An index plain, gz and xz; xz is slow, so it is made again only when the index is another one."""
-    indices[path], indices[f"{path}.gz"] = data, _gzip(data)
+def _indices(wanted: Declaration, part: Part, all_debs: t.Mapping[t.Tuple[str, str], t.Dict[str, DebPackage]],
+             all_sources: t.Mapping[t.Tuple[str, str], t.Dict[str, SourcePackage]]) -> t.Dict[str, bytes]:
+    """Every index of a suite, plain, gz and xz; while one is compressed the next is made."""
+    indices: t.Dict[str, bytes] = {}
+    compressing: t.Dict[str, concurrent.futures.Future[bytes]] = {}
+    live = os.path.join(wanted.root, "dists", part.name)
+    named = _named(live)
+    with concurrent.futures.ThreadPoolExecutor(_COMPRESSORS) as pool:
+        def add(path: str, data: bytes) -> None:
+            indices[path] = data
+            compressing[f"{path}.xz"] = pool.submit(_xz, path, data, live, named)
+            compressing[f"{path}.gz"] = pool.submit(_gzip, data)
+
+        for component in part.components:
+            debs = all_debs[part.name, component]
+            for architecture in part.architectures:
+                add(f"{component}/binary-{architecture}/Packages", deb_index.packages(debs, architecture))
+                if wanted.contents:
+                    # Plain too: apt looks for the plain name in Release, and takes no compressed one without it (measured).
+                    path, data = f"{component}/Contents-{architecture}", deb_index.contents(debs, architecture)
+                    indices[path], compressing[f"{path}.gz"] = data, pool.submit(_gzip, data)
+            add(f"{component}/source/Sources", deb_index.sources(all_sources[part.name, component]))
+    indices.update((path, compressed.result()) for path, compressed in compressing.items())
+    return indices
+
+
+def _xz(path: str, data: bytes, live: str, named: t.Mapping[str, str]) -> bytes:
+    """xz is slow, so it is made again only when the index is another one. named: what the published Release names."""
     compressed = publisher.read(f"{live}/{path}.xz") or b""
     same = named.get(path) == hashlib.sha256(data).hexdigest()
     intact = named.get(f"{path}.xz") == hashlib.sha256(compressed).hexdigest()
-    indices[f"{path}.xz"] = compressed if same and intact else lzma.compress(data)
+    return compressed if same and intact else lzma.compress(data)
 
 
 def _gzip(data: bytes) -> bytes:
@@ -256,9 +274,10 @@ def _apply(wanted: Declaration, work: _Work, site: publisher.Publisher, pool: Po
     if work.suites or work.keyring:
         with signing.open_home(wanted.key_home) as keyring:
             keyring.check(wanted.keys)
-            path = _keyring_path(wanted)
-            files[path] = b"".join(keyring.export(key, armored=False) for key in wanted.keys)
-            files[f"{path[:-4]}.asc"] = b"".join(keyring.export(key, armored=True) for key in wanted.keys)
+            if work.keyring:
+                path = _keyring_path(wanted)
+                files[path] = b"".join(keyring.export(key, armored=False) for key in wanted.keys)
+                files[f"{path[:-4]}.asc"] = b"".join(keyring.export(key, armored=True) for key in wanted.keys)
             trees = [_tree(wanted, suite, keyring, kept, now) for suite in work.suites]
     size = sum(item.size for item in pool.copies) + sum(len(data) for tree in trees for data in tree.files.values())
     site.require_space(size, len(pool.copies) + sum(len(tree.files) for tree in trees))
