@@ -17,6 +17,7 @@ import os
 import threading
 import time
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import difference, families, retention, space, upstream
@@ -214,17 +215,31 @@ class Mirror:
         rebuilding = self._rebuilding(plan.of_set, plan.last) if plan.work.drafts else None
         if rebuilding:  # better before the first byte than after the last
             rebuilding.check_keys()
-        for source in plan.of_set.sources:
-            if source.name in plan.news:
-                snapshot = plan.news[source.name].snapshot
-                large = snapshot.large if source.mode == "verbatim" else []  # made here
-                self.fetch(source, [*large, *(entry.wanted for entry in snapshot.entries)], show)
+        self._fetch_all([source for source in plan.of_set.sources if source.name in plan.news], plan.news, show)
         if self.stop.is_set():
             raise Failure(f"sync {plan.of_set.name}", "stopped on request", "Run it again: it goes on from there")
         if rebuilding:
             news = rebuilding.sign(news, plan.work, int(time.time()))
         sources = {source.name: news.get(source.name) for source in plan.of_set.sources if source.mode != "elsewhere"}
         return self.generations.build(plan.of_set.name, sources, plan.last)
+
+    def _fetch_all(self, sources: t.Sequence[Source], news: t.Mapping[str, News], show: Show) -> None:
+        """Bring what is missing of each source: from several hosts at once, from one host for one source after the other,
+        so that no host sees more connections than it is meant to."""
+        hosts: t.Dict[t.Tuple[t.Optional[str], t.Optional[int]], t.List[Source]] = {}
+        for source in sources:
+            parts = urlsplit(source.place)
+            hosts.setdefault((parts.hostname, parts.port), []).append(source)
+
+        def one_host(together: t.Sequence[Source]) -> None:
+            for source in together:
+                snapshot = news[source.name].snapshot
+                large = snapshot.large if source.mode == "verbatim" else []  # made here
+                self.fetch(source, [*large, *(entry.wanted for entry in snapshot.entries)], show)
+
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            for _fetched in pool.map(one_host, hosts.values()):
+                pass
 
     def _prune(self, of_set: Set) -> retention.Freed:
         if not retention.expired(self.generations, self.pointers, of_set.name, of_set.policy, time.time()):
