@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.xml_stream import Reader
 
 REPOMD = "repodata/repomd.xml"
@@ -30,6 +30,16 @@ class MirrorList(t.NamedTuple):
 
     urls: t.Tuple[str, ...]
     sums: t.Tuple[str, ...]
+
+    def vouched(self, signed: bool, came_from: str) -> MirrorList:
+        """With the mirrors that may be asked. signed: whether signatures are demanded; without any, and without sums, TLS
+        alone vouches for what comes, and that must not end at the list. came_from: the list's URL."""
+        if signed or self.sums or not came_from.startswith("https:"):
+            return self
+        urls = tuple(url for url in self.urls if url.startswith("https:"))
+        if not urls:
+            raise Failure(f"use {masked(came_from)}", "it names no https mirror, and nothing is signed", "Give a metalink, or an https mirror in urls")
+        return self._replace(urls=urls)
 
 
 def parse(content: bytes, what: str) -> MirrorList:

@@ -50,21 +50,25 @@ class Places:
         return self._known[source]
 
     def _find(self, source: Source) -> _Found:
-        kind = "metalink" if source.metalink else "mirror list"
-        what = f"the {kind} of source '{source.name}'"
         try:
-            with self._open(source._replace(urls=(source.metalink or source.mirrorlist,)), document=True) as transport:
-                answer = transport.get(what, most=_LARGEST_LIST)
-            if answer.status != 200:
-                raise Failure(f"fetch {what}", f"{answer.url} is not there", f"Check the URL of the {kind}")
-            listed = mirror_list.parse(answer.body, what)
-            if source.metalink and not listed.sums:
-                raise Failure(f"read {what}", "it names no SHA-256 of repomd.xml", "If it is a plain list, give it as mirrorlist")
+            listed = self._read(source)
         except Failure as failure:
             if not source.urls or self._stop.is_set():
                 raise
             return _Found(source.urls, (), f"{failure} Went on with urls alone.")
         return _Found(tuple(dict.fromkeys([*(url.rstrip("/") for url in source.urls), *listed.urls])), listed.sums, "")
+
+    def _read(self, source: Source) -> mirror_list.MirrorList:
+        kind, url = ("metalink", source.metalink) if source.metalink else ("mirror list", source.mirrorlist)
+        what = f"the {kind} of source '{source.name}'"
+        with self._open(source._replace(urls=(url,)), document=True) as transport:
+            answer = transport.get(what, most=_LARGEST_LIST)
+        if answer.status != 200:
+            raise Failure(f"fetch {what}", f"{answer.url} is not there", f"Check the URL of the {kind}")
+        listed = mirror_list.parse(answer.body, what)
+        if source.metalink and not listed.sums:
+            raise Failure(f"read {what}", "it names no SHA-256 of repomd.xml", "If it is a plain list, give it as mirrorlist")
+        return listed.vouched(source.signed_metadata, url)
 
     def _open(self, source: Source, document: bool = False, content: t.Optional[t.Mapping[str, t.Sequence[str]]] = None) -> Transport:
         told = self._told

@@ -133,6 +133,16 @@ def test_a_metalink_names_the_states_of_one_file_the_latest_first() -> None:
     assert found == (("http://a.example.org",), ("a" * 64, "c" * 64, "b" * 64))
 
 
+def test_where_only_tls_vouches_it_does_not_end_at_the_list() -> None:
+    listed = mirror_list.MirrorList(("http://a.example.org", "https://b.example.org"), ())
+    assert listed.vouched(False, "https://x.example.org/list").urls == ("https://b.example.org",)
+    assert listed.vouched(True, "https://x.example.org/list") == listed.vouched(False, "http://x.example.org/list") == listed
+    summed = listed._replace(sums=("a" * 64,))
+    assert summed.vouched(False, "https://x.example.org/list") == summed
+    with pytest.raises(Failure, match=r"use https://\*\*\*@x.example.org/list: it names no https mirror"):
+        listed._replace(urls=listed.urls[:1]).vouched(False, "https://x:y@x.example.org/list")
+
+
 def test_of_a_long_list_the_preferred_are_taken() -> None:
     lines = "".join(f"http://m{number}.example.org/\n" for number in range(300))
     assert mirror_list.parse(lines.encode(), "list").urls == tuple(f"http://m{number}.example.org" for number in range(20))
