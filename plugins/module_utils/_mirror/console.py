@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -20,6 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import bundle_cons
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import configuration as configurations
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration, Set
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.display import Display
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.owner import as_owner
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Busy, Mirror, Plan
 
 CONFIGURATION = "/etc/cmd-mirror/config.json"
@@ -208,11 +210,13 @@ def _run(told: argparse.Namespace, stop: threading.Event) -> int:
         sys.stderr.write(f"cmd-mirror: {failure}\n")
         return USAGE
     try:
-        session = Session(told, configuration, stop)
-        try:
-            code, data, text = getattr(session, told.run)()
-        finally:
-            session.display.clear()
+        # A bundle goes where the person may write; everything else is written into the mirror.
+        with contextlib.nullcontext() if told.run == "bundle_export" else as_owner(configuration.root):
+            session = Session(told, configuration, stop)
+            try:
+                code, data, text = getattr(session, told.run)()
+            finally:
+                session.display.clear()
     except Busy as failure:
         sys.stderr.write(f"cmd-mirror: {failure}\n")
         return BUSY

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import pkgutil
 import pwd
 import typing as t
 
@@ -48,6 +47,8 @@ def as_owner(root: str) -> t.Iterator[None]:
 
 def _import_everything() -> None:
     """Import what the engine imports when it needs it: a module of Ansible's is in an archive that only root reads."""
+    import pkgutil  # takes longer to import than all else here, and is seldom needed
+
     package = importlib.import_module(__name__.rpartition(".")[0])
     for found in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{found.name}")

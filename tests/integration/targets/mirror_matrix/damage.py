@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import typing as t
 
 from lies import Row
@@ -84,9 +85,30 @@ def _planted_snapshot(site: Site) -> None:
     assert site.around() == before
 
 
+def _run_by_root(site: Site) -> None:
+    """Root runs it in a mirror of another user's: nothing in it becomes root's, and a link planted there gains nothing."""
+    owner = pwd.getpwnam("daemon")
+    for path in [site.root, *site.root.rglob("*")]:
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+    for path in (site.work, site.work.parent):
+        path.chmod(0o755)
+    (site.work / "tmp").chmod(0o1777)
+    outside, packages = site.work / "outside", site.root / "tree/deb/1/pool/main/p/package4"
+    outside.mkdir(mode=0o755)
+    packages.rename(packages.with_name("aside"))
+    packages.symlink_to(outside)
+    site.refuses("Permission denied")
+    packages.unlink()
+    packages.with_name("aside").rename(packages)
+    site.brings()
+    foreign = [path for path in site.root.rglob("*") if path.lstat().st_uid != owner.pw_uid and path != packages]
+    assert not foreign, foreign
+
+
 _ROWS: t.Sequence[t.Tuple[str, Row]] = (
     ("rotten bits on the mirror's disk", _rot),
     ("no more inodes", _inodes),
     ("link planted in place of an unfinished file", _planted_file),
     ("link planted in place of an unfinished snapshot", _planted_snapshot),
+    ("root runs it in another user's mirror", _run_by_root),
 )
