@@ -18,7 +18,8 @@ positional: settings
 options:
   _input:
     description:
-      - Sets by name. Each has C(sources), and may have C(publish) and C(keep); docs/mirror.md lists all fields.
+      - Sets by name. Each has C(sources), and may have C(publish) and C(keep); docs/mirror.md lists all fields, and
+        docs/partial-mirrors.md those of partial mirrors.
       - A source has either a C(keyring), a path on the mirror host, or C(keys).
     type: dict
     required: true
@@ -63,6 +64,9 @@ options:
       keep:
         description: What snapshots to keep, as in a set.
         type: dict
+  signing:
+    description: Who signs what is rebuilt, C(home) and C(keys), in sets that do not say so themselves.
+    type: dict
   manifests:
     description: The checked manifest of each of O(releases), in the same order, from P(egi.cmd.release#lookup).
     type: list
@@ -107,7 +111,8 @@ _OF_A_SET = ("publish", "keep")
 
 
 def mirror_configuration(sets: t.Any, settings: t.Any, keyrings: str = "/etc/cmd-mirror/keys",
-                         releases: t.Sequence[t.Any] = (), manifests: t.Sequence[t.Any] = ()) -> t.Dict[str, t.Any]:
+                         releases: t.Sequence[t.Any] = (), manifests: t.Sequence[t.Any] = (),
+                         signing: t.Optional[t.Dict[str, t.Any]] = None) -> t.Dict[str, t.Any]:
     """Return configuration and keyrings; every refusal is an AnsibleFilterError."""
     if not isinstance(sets, dict) or not isinstance(settings, dict):
         raise AnsibleFilterError("egi.cmd.mirror_configuration takes a dictionary of sets and a dictionary of settings")
@@ -120,7 +125,7 @@ def mirror_configuration(sets: t.Any, settings: t.Any, keyrings: str = "/etc/cmd
             if name in wanted:
                 raise Failure("make the mirror's configuration", f"releases[{index}]: there is another set '{name}'", "Give one of them another name")
             wanted[name] = entry
-        return told(wanted, settings, keyrings)
+        return told(wanted, settings, keyrings, signing)
     except Failure as failure:
         raise AnsibleFilterError(str(failure)) from None
 

@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Keeps signing keys in a GnuPG home of their own, readable by its owner only, and creates a key when none of that user id can sign.
   - The keys have no passphrase, so that publishing works unattended. Protect the host and the directory.
+  - Started as root, it works with the rights of the user who owns O(home), so that this user can sign.
   - No agent is left running and C(~/.gnupg) is never touched.
 extends_documentation_fragment:
   - egi.cmd.attributes
@@ -122,6 +123,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door
 from ansible_collections.egi.cmd.plugins.module_utils._archive import declaration, signing
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.owner import as_owner
 
 
 def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
@@ -163,7 +165,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     with door(module):
-        module.exit_json(**run(module))
+        with as_owner(module.params["home"]):
+            result = run(module)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -53,11 +53,12 @@ def sources(manifest: t.Mapping[str, t.Any], choice: Choice) -> t.List[Data]:
     return list(found.values())
 
 
-def told(sets: t.Mapping[str, Data], settings: t.Mapping[str, t.Any], keyrings: str) -> Data:
+def told(sets: t.Mapping[str, Data], settings: t.Mapping[str, t.Any], keyrings: str, signing: t.Optional[Data] = None) -> Data:
     """Return ``configuration``, what cmd-mirror reads, and ``keyrings``, a list of path and keys.
 
     sets: as the configuration has them, but a source may have ``keys`` (each with a fingerprint) in place of a keyring.
-    settings: the configuration without its sets. keyrings: the directory for keyrings. Raises Failure naming each
+    settings: the configuration without its sets. keyrings: the directory for keyrings. signing: of sets that have
+    something to sign and do not say who does. Raises Failure naming each
     wrong place, so that a mistake ends a play before it changes a host.
     """
     rings: t.Dict[str, Data] = {}
@@ -66,6 +67,8 @@ def told(sets: t.Mapping[str, Data], settings: t.Mapping[str, t.Any], keyrings: 
         if isinstance(entry, dict) and isinstance(entry.get("sources"), list):
             place = f"sets.{name}.sources"
             entry = {**entry, "sources": [_with_keyring(source, f"{place}[{index}]", rings, keyrings) for index, source in enumerate(entry["sources"])]}
+            if signing and "signing" not in entry and any(isinstance(source, dict) and source.get("mode") == "rebuilt" for source in entry["sources"]):
+                entry["signing"] = signing
         plain[name] = entry
     data = {**settings, "sets": plain}
     found = configuration.problems(data)

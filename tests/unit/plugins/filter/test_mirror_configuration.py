@@ -78,6 +78,16 @@ def test_other_keys_are_another_keyring_and_their_order_is_not():
     assert path(KEY, OTHER) == path(OTHER, KEY) != path(KEY)
 
 
+def test_the_sites_key_signs_where_nobody_else_does():
+    part = {"sources": [{**BASE, "keys": [KEY], "mode": "rebuilt"}]}
+    own = {"home": "/srv/keys", "keys": ["A" * 40]}
+    sets = {"whole": {"sources": [{**BASE, "keys": [KEY]}]}, "part": part, "own": {**part, "signing": {"keyring": "/srv/site.gpg"}}}
+    answer = told(sets, ROOT, signing=own)["configuration"]["sets"]
+    assert "signing" not in answer["whole"] and answer["part"]["signing"] == own and answer["own"]["signing"] == {"keyring": "/srv/site.gpg"}
+    with pytest.raises(AnsibleFilterError, match=r"sets\.part\.signing: expected who signs"):
+        told(sets, ROOT)
+
+
 @pytest.mark.parametrize(("sets", "release", "manifest", "why"), [
     ({"a": {"sources": [BASE]}}, {}, SITE, r"sets\.a\.sources\[0\]\.keyring"),
     ({"a": {"sources": [{**BASE, "keys": [{"url": "https://x.example.org/key"}]}]}}, {}, SITE, r"sets\.a\.sources\[0\]\.keys\[0\] has no full fingerprint"),

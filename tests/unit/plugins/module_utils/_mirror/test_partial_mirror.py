@@ -194,7 +194,6 @@ def test_a_lost_signature_is_made_anew(site: Site) -> None:
     site.path("base/dists/suite/InRelease").unlink()
     second = site.sync()
     assert second["changed"] and second["snapshot"] != first["snapshot"]
-    site.run("snapshot", "delete", first["snapshot"])
     assert site.run("verify")["findings"] == []
 
 
