@@ -23,6 +23,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 
 # A changelog of twenty years has two megabytes; the newest entry stands at its beginning.
 _LARGEST = 16 << 20
+_LARGEST_ENTRY = 1 << 20
 _HEAD = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*) \(([^()\s]+)\)((?:\s+[A-Za-z0-9+.~-]+)+)\s*;.*")
 _OPENERS: t.Dict[str, t.Callable[[str], t.Any]] = {".gz": gzip.open, ".xz": lzma.open, ".lzma": lzma.open, ".bz2": bz2.open}
 _BROKEN = (EOFError, ValueError, OSError, lzma.LZMAError, zlib.error)
@@ -47,8 +48,6 @@ def parse(text: str) -> t.Optional[Entry]:
         if kept and line[:1].strip():
             break
         kept.append(line.rstrip())
-        if line.startswith(" -- "):
-            break
     return Entry(head[1], head[2], "\n".join(kept).strip())
 
 
@@ -63,10 +62,10 @@ def of_deb(path: str, name: str) -> t.Optional[Entry]:
         if candidate in found:
             raw = found[candidate]
             try:
-                text = zlib.decompressobj(31).decompress(raw, _LARGEST) if candidate.endswith(".gz") else raw
+                raw = zlib.decompressobj(31).decompress(raw, _LARGEST_ENTRY) if candidate.endswith(".gz") else raw
             except zlib.error as error:
                 raise Failure(f"read {candidate} of {os.path.basename(path)}", f"it is damaged ({error})", "Build the package again") from error
-            return parse(text.decode("utf-8", "replace"))
+            return _first(raw)
     return None
 
 
@@ -79,8 +78,12 @@ def of_source(directory: str, files: t.Sequence[str]) -> t.Optional[Entry]:
                     raw = read(os.path.join(directory, name))
                 except _BROKEN as error:
                     raise Failure(f"read the changelog in {name}", f"it is damaged ({error})", "Fetch or build it again") from error
-                return parse(raw.decode("utf-8", "replace"))
+                return _first(raw)
     return None
+
+
+def _first(raw: bytes) -> t.Optional[Entry]:
+    return parse(raw[:_LARGEST_ENTRY].decode("utf-8", "replace"))
 
 
 def _open(path: str) -> t.BinaryIO:

@@ -139,7 +139,7 @@ def _entry(metadata: PackageMetadata, text: str, policy: Policy) -> t.Iterator[t
 
 def _backport(metadata: PackageMetadata, text: str) -> t.Iterator[t.Tuple[str, str]]:
     urls = _URL.findall(text)
-    if not any(_is_base_version(metadata, word) for word in _URL.sub(" ", text).split()):
+    if not any(_is_base_version(metadata, word) for word in text.split()):
         yield "backport-version", "the newest entry names no version of the base package with the same software"
     if not urls:
         yield "backport-source", "the newest entry has no URL"
@@ -152,7 +152,7 @@ def _backport(metadata: PackageMetadata, text: str) -> t.Iterator[t.Tuple[str, s
 def _is_base_version(metadata: PackageMetadata, word: str) -> bool:
     """Whether a word is a version another package was made with from the same software: not ours, and with a revision."""
     used = scheme(metadata.family)
-    word = word.strip("()[],;:").rstrip(".")
+    word = word.strip("()[],;:")
     if "-" not in word or word == metadata.version or "mos" in word:
         return False
     try:

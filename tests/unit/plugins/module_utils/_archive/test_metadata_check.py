@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import pathlib
+import tracemalloc
 import typing as t
 
 import pytest
@@ -97,6 +98,15 @@ def test_a_backport_names_its_version_and_source(line: str, expected: t.List[str
     assert {finding.severity for finding in found if finding.rule == "backport-preference"} <= {"warning"}
 
 
+def test_its_own_version_is_not_the_one_a_backport_was_made_from() -> None:
+    package = metadata(written(version="1.0-1", body=f"{BODY}  * From https://git.example.org/alpha\n"), version="1.0-1")
+    assert rules(check(package, POLICY._replace(backports=("alpha",), mos_versions=False))) == ["backport-version"]
+
+
+def test_an_older_entry_does_not_speak_for_the_newest() -> None:
+    assert rules(check(metadata(written(body="  * Nothing") + written(version="1.0-1")), POLICY)) == ["source-commit", "build-commit"]
+
+
 def test_an_entry_that_says_backport_of_its_own_name_is_one() -> None:
     assert rules(check(metadata(written(body=f"{BODY}  * Backport of alpha 2.2+dfsg-5exp\n")), POLICY)) == ["backport-source"]
     assert rules(check(metadata(written(body=f"{BODY}  * Backport of a fix\n")), POLICY)) == []
@@ -141,7 +151,11 @@ def test_a_deb_without_a_changelog_says_so(tmp_path: pathlib.Path) -> None:
 def test_a_changelog_that_swells_is_read_in_part(tmp_path: pathlib.Path) -> None:
     swelling = gzip.compress(written().encode() + b"\n" * (64 << 20), 1)
     data = packages.deb(control(VERSION), {"./usr/share/doc/alpha/changelog.Debian.gz": swelling})
-    assert check_file(put(tmp_path, f"alpha_{VERSION}_all.deb", data), POLICY)[1] == []
+    path = put(tmp_path, f"alpha_{VERSION}_all.deb", data)
+    tracemalloc.start()
+    assert check_file(path, POLICY)[1] == []
+    assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    tracemalloc.stop()
 
 
 def dsc(directory: pathlib.Path, version: str, files: t.Mapping[str, bytes]) -> str:

@@ -54,6 +54,10 @@ def test_updates_below_their_own_base_reach_nobody() -> None:
     assert rules_broken([{"release": "6.1", "base": f"{QEMU}+mos2", "security": f"{QEMU}+mos1+mos6.1+1"}]) == ["above-base"]
 
 
+def test_the_same_package_may_be_in_base_and_updates() -> None:
+    assert rules_broken([{"release": "6.1", "base": f"{QEMU}+mos1", "updates": [f"{QEMU}+mos1", f"{QEMU}+mos1+mos6.1+1"]}]) == []
+
+
 def test_a_release_without_the_package_hides_no_downgrade() -> None:
     assert rules_broken([{"release": "6.1", "base": "1.0-2"}, {"release": "7.0"}, {"release": "7.1", "base": "1.0-1"}]) == ["no-downgrade"]
 

@@ -110,6 +110,11 @@ def test_holdback_goes_back_on_purpose_but_forward_in_its_own_repository() -> No
         next_version("deb", history, kind="updates", **wish)
 
 
+def test_updates_do_not_continue_a_holdback() -> None:
+    with pytest.raises(Failure, match="no version of the package to update"):
+        next_version("deb", [{"release": "6.1", "holdback": f"{QEMU}+mos1"}], release="6.1", form="update")
+
+
 @pytest.mark.parametrize(("family", "before", "wish", "why"), [
     ("deb", [f"{QEMU}+mos1"], {"upstream": "2.1.0-1~bpo8+1"}, "rule increasing"),
     ("deb", [f"{QEMU}+mos1"], {"upstream": "2.1.0-1", "base": "d8"}, "rule increasing"),

@@ -44,6 +44,7 @@ KEPT: t.List[t.Tuple[str, str, Context]] = [
     ("deb", "2.2+dfsg-5exp~u14.04+mos3", Context(upstream="2.1.0-1ubuntu1")),  # upgraded: newer software than the base's
     ("rpm", "0.1.10-1.el7~mos2.1", Context(upstream="0.1.10-1.el7", kind="security")),
     ("rpm", "2015.3-1.el7~mos0", Context(upstream="")),
+    ("rpm", "0.1.10-1.el7~mos2.1", Context()),
 ]
 
 
