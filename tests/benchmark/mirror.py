@@ -115,7 +115,7 @@ def _machine(asked: argparse.Namespace, began: float) -> t.Iterator[str]:
         model = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
     yield (f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({', '.join(sorted(model)) or platform.machine()}), Python {platform.python_version()}, "
            f"targets in `{asked.work}`; load {began:.1f} before and {os.getloadavg()[0]:.1f} after.")
-    yield ", ".join(f"{tool.name} {tool.version()}" if tool.program() else f"{tool.name}: could not be had" for tool in kinds) + "."
+    yield "; ".join(f"{tool.name} {tool.version()}" if tool.program() else f"{tool.name}: could not be had" for tool in kinds) + "."
 
 
 if __name__ == "__main__":

@@ -12,30 +12,19 @@ from peers.scenarios import Damaged, Interrupted, Run, Runs
 
 
 def of_runs(runs: Runs) -> t.Iterator[str]:
-    """One table for each scenario, fastest first."""
-    for scenario, tools in runs.items():
-        yield from ["", f"**{scenario[0].upper()}{scenario[1:]}**", ""]
-        yield from _head("tool", "seconds", "min", "max", "runs", "processor, s", "memory, MiB", "requests", "received, MB")
-        rows = [(_median(found, lambda run: run.cost.wall), name, found) for name, found in tools.items() if found]
-        for _seconds, name, found in sorted(rows):
-            yield _row(name, *_cells(found))
-
-
-def _cells(found: t.Sequence[Run]) -> t.Iterator[str]:
-    if found[0].note:
-        yield from [found[0].note, "", "", "1"]
-    else:
-        walls = [run.cost.wall for run in found]
-        yield from [f"{statistics.median(walls):.2f}", f"{min(walls):.2f}", f"{max(walls):.2f}", str(len(walls))]
-    yield f"{_median(found, lambda run: run.cost.processor):.2f}"
-    yield f"{max(run.cost.memory for run in found) / (1 << 20):.0f}"
-    yield f"{_median(found, lambda run: run.requests):.0f}"
-    yield f"{_median(found, lambda run: run.sent) / 1e6:.1f}"
+    """What the scenarios took on the clock, then what else they cost; a row for each tool, the fastest first."""
+    first = next(iter(runs.values()))
+    tools = sorted((name for name, found in first.items() if found), key=lambda name: (bool(first[name][0].note), _median(first[name], _seconds)))
+    for what, cell in (("seconds, median (least – most)", _clock), ("processor seconds / MiB of memory / requests / MB received", _cost)):
+        yield ""
+        yield from _head(what, *runs, "runs")
+        for name in tools:
+            yield _row(name, *(cell(found[name]) for found in runs.values()), str(len(first[name])))
 
 
 def of_interrupted(found: t.Mapping[str, Interrupted]) -> t.Iterator[str]:
     """One table."""
-    yield from ["", "**Killed half-way (kill -9), run again.** What was sent and still on its way, up to one file for each connection, counts as arrived.", ""]
+    yield from ["", "Killed half-way with `kill -9`, and run again. What was on its way, up to a file for each connection, counts as arrived.", ""]
     yield from _head("tool", "files that had arrived", "asked for again", "second run, s", "how it ended")
     for name, result in found.items():
         yield _row(name, str(result.finished), str(result.repeated), f"{result.again.cost.wall:.2f}", result.again.note or "complete")
@@ -43,11 +32,33 @@ def of_interrupted(found: t.Mapping[str, Interrupted]) -> t.Iterator[str]:
 
 def of_damaged(found: t.Mapping[str, Damaged], checks: t.Mapping[str, str]) -> t.Iterator[str]:
     """One table. checks: what each tool compares packages with."""
-    yield from ["", "**One bit of one package is wrong upstream**", ""]
+    yield from ["", "One bit of one package is wrong upstream; its size is right.", ""]
     yield from _head("tool", "compares", "exit code", "damaged file", "new metadata")
     for name, result in found.items():
         shown = {None: "is published in a step of its own", True: "is what readers see", False: "is not shown"}[result.shown]
         yield _row(name, checks[name], str(result.code), "in the mirror" if result.taken else "refused", shown)
+
+
+def _clock(found: t.Sequence[Run]) -> str:
+    if not found:
+        return ""
+    notes = [run.note for run in found if run.note]
+    if notes:
+        return notes[0]
+    walls = [run.cost.wall for run in found]
+    return f"{statistics.median(walls):.2f} ({min(walls):.2f} – {max(walls):.2f})"
+
+
+def _cost(found: t.Sequence[Run]) -> str:
+    if not found:
+        return ""
+    memory = max(run.cost.memory for run in found) / (1 << 20)
+    requests, received = _median(found, lambda run: run.requests), _median(found, lambda run: run.sent) / 1e6
+    return f"{_median(found, lambda run: run.cost.processor):.2f} / {memory:.0f} / {requests:,.0f} / {received:,.1f}"
+
+
+def _seconds(run: Run) -> float:
+    return run.cost.wall
 
 
 def _median(found: t.Sequence[Run], value: t.Callable[[Run], float]) -> float:
