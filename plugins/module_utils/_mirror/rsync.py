@@ -12,6 +12,7 @@ daemon follows its own symbolic links (--copy-links, mirrors have stable -> trix
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -33,6 +34,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Sourc
 AT_ONCE = 2  # daemons count their connections and turn away the next; each of ours brings many files
 _CONNECT = 10.0  # seconds, as for HTTP
 _TICK = 0.2  # seconds between two looks at what is under way
+_ENDING = 10.0  # seconds
 _MOST_SAID = 1 << 20  # bytes of the program's messages that are read
 
 _SINGLE = (0, 23, 24)  # exit codes, rsync(1): all is well, or something is the matter with single files
@@ -136,6 +138,9 @@ class Rsync:
                                        pass_fds=hold, start_new_session=True)
         try:
             why, said = self._watch(process, received)
+            if not why:  # it has closed its end, and is about to end itself
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_ENDING)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -144,7 +149,7 @@ class Rsync:
                 process.stdout.close()
         if why:
             raise Fault(why)
-        return code, said
+        return code, "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in said)
 
     def _watch(self, process: subprocess.Popen[bytes], received: t.Optional[t.Callable[[], int]]) -> t.Tuple[str, str]:
         """Wait for the program; return why it has to be ended, if it has, and its messages."""

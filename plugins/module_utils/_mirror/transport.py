@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import random
 import threading
@@ -148,10 +149,11 @@ class Transport:
 
         For files whose digest is signed and whose size is not. Raises Failure as get() does.
         """
-        if not paths:
-            return {}
         asked = [inside(path) for path in paths]
-        return self._any_site(asked[0], lambda site: self._sizes_once(site, asked), lambda found: len(found) < len(asked))
+        known: Dict[str, int] = {}
+        if asked:
+            self._any_site(asked[0], lambda site: self._measure(site, asked, known), lambda complete: not complete)
+        return known
 
     def open(self, site: Site, path: str, start: int = 0, fresh: bool = False) -> Reply:
         """Ask one mirror for a file from byte ``start``; fresh: caches on the way must ask the mirror themselves.
@@ -292,20 +294,33 @@ class Transport:
         finally:
             reply.close()
 
-    def _sizes_once(self, site: Site, paths: Sequence[str]) -> Dict[str, int]:
+    def _measure(self, site: Site, paths: Sequence[str], known: Dict[str, int]) -> bool:
+        """Add the sizes a mirror tells to those that are known; return whether these are all."""
+        left = [path for path in paths if path not in known]
         rsync = site.rsync
         if rsync:
-            return self.answering(site, lambda: rsync.sizes(site.address, paths))
-        found = {}
-        for path in paths:
-            reply = self._ask(site, path, {}, method="HEAD")
-            reply.close()
-            size = reply.headers.get("Content-Length") or ""
-            if reply.status == 200 and size.isdecimal() and len(size) < 16:
-                found[path] = int(size)
-            elif reply.status not in _ABSENT:
-                raise _refused(reply) if reply.status != 200 else Fault("it does not say how long the file is", final=True)
-        return found
+            known.update(self.answering(site, lambda: rsync.sizes(site.address, left)))
+        else:
+            with concurrent.futures.ThreadPoolExecutor(self.connections) as pool:
+                for path, size in zip(left, pool.map(lambda path: self._size_once(site, path), left)):
+                    if size is not None:
+                        known[path] = size
+        return len(known) == len(set(paths))
+
+    def _size_once(self, site: Site, path: str) -> Optional[int]:
+        """The size of a file in bytes; None if the mirror does not have it."""
+        if self.stopped:
+            raise Fault("stopped on request")
+        reply = self._ask(site, path, {}, method="HEAD")
+        reply.close()
+        if reply.status in _ABSENT:
+            return None
+        if reply.status != 200:
+            raise _refused(reply)
+        size = reply.headers.get("Content-Length") or ""
+        if not size.isdecimal() or len(size) > 15:
+            raise Fault("it does not say how long the file is", final=True)
+        return int(size)
 
     def _body(self, reply: Reply, most: int) -> bytes:
         encoding = reply.headers.get("Content-Encoding") or "identity"

@@ -283,3 +283,28 @@ def test_a_limit_lets_through_what_it_says_whoever_asks() -> None:
         passed += limit.portion
     assert 10_000 <= passed <= 10_000 + 200 and limit.portion == 100
     assert rate.Limit(None).charge(10**9) == 0
+
+
+def test_sizes_are_asked_for_without_the_files_over_few_connections() -> None:
+    files = {f"/pool/{number}": b"x" * number for number in range(100)}
+    with Upstream(files) as server, Transport(source(server.url), connections=3) as mirror:
+        assert mirror.sizes([path[1:] for path in files]) == {path[1:]: len(body) for path, body in files.items()}
+        assert {request.method for request in server.requests} == {"HEAD"} and len(server.requests) == 100
+        assert server.connections <= 3
+        assert mirror.sizes([]) == {}
+
+
+def test_sizes_one_mirror_does_not_know_are_asked_of_the_next() -> None:
+    with Upstream({"/a": b"1", "/b": b"22"}) as first, Upstream({"/b": b"333", "/c": b"4444"}) as second:
+        with Transport(source(first.url, second.url), retries=1) as mirror:
+            first.faults["/a"].append(web_server.status(503))
+            assert mirror.sizes(["a", "b", "c", "d"]) == {"a": 1, "b": 3, "c": 4}
+
+
+def test_a_size_that_is_not_told_is_no_size() -> None:
+    with Upstream({"/a": b"1"}) as server, Transport(source(server.url), retries=0) as mirror:
+        server.always = web_server.chunked
+        with pytest.raises(Failure, match="does not say how long"):
+            mirror.sizes(["a"])
+        with pytest.raises(Failure, match="accept path"):
+            mirror.sizes(["../a"])

@@ -26,6 +26,7 @@ class Request(t.NamedTuple):
     sock: socket.socket
     target: str
     headers: t.Mapping[str, str]  # names in lower case
+    method: str = "GET"
 
     @property
     def path(self) -> str:
@@ -36,7 +37,7 @@ class Request(t.NamedTuple):
         """Send an answer; length: another Content-Length than the body's."""
         lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(body) if length is None else length}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.sock.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode() + (b"" if self.method == "HEAD" else body))
 
     def serve(self) -> bool:
         """Answer honestly."""
@@ -109,7 +110,7 @@ class Upstream:
         for raw in iter(stream.readline, b"\r\n"):
             name, _colon, value = raw.decode().partition(":")
             headers[name.lower()] = value.strip()
-        request = Request(self, sock, line[1].decode(), headers)
+        request = Request(self, sock, line[1].decode(), headers, line[0].decode())
         self.requests.append(request)
         if line[0] == b"CONNECT":
             _tunnel(request)
