@@ -84,6 +84,12 @@ MORE = """  static_context: true
         ref: main
         buildorder: 1
         arches: [x86_64]
+  profiles:
+    common:
+      rpms:
+      - alpha
+      - delta
+      - nowhere
 """
 ABOUT = """---
 document: modulemd-obsoletes
@@ -141,6 +147,8 @@ for line in sys.stdin:
             "categories": {one.id: sorted(group.name for group in one.group_ids) for one in base.comps.categories},
             "advisories": advisories,
             "modules": sorted([one.getName(), one.getStream(), sorted(one.getArtifacts())] for one in modules.getModulePackages()),
+            "profiles": {f"{one.getName()}:{one.getStream()}": {each.getName(): sorted(each.getContent()) for each in one.getProfiles()}
+                         for one in modules.getModulePackages()},
             "defaults": {name: modules.getDefaultStream(name) for name in {one.getName() for one in modules.getModulePackages()}},
         }), flush=True)
         base.close()
@@ -176,7 +184,8 @@ def groups() -> str:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE comps PUBLIC "-//Example//DTD Comps info//EN" "comps.dtd">\n<comps>\n'
         + group("one", "alpha", "beta") + group("two", "beta", "gamma", "nowhere") + group("three", "delta") + group("none", "nowhere")
-        + f"<environment><id>all</id><name>all</name><grouplist>{ids('one', 'two')}</grouplist><optionlist>{ids('three', 'none')}</optionlist></environment>\n"
+        + f"<environment><id>all</id><name>all</name><grouplist>{ids('one', 'two', 'elsewhere')}</grouplist>"
+        f"<optionlist>{ids('three', 'none')}</optionlist></environment>\n"
         f"<environment><id>small</id><name>small</name><grouplist>{ids('three')}</grouplist></environment>\n"
         f"<category><id>some</id><name>some</name><grouplist>{ids('two', 'none')}</grouplist></category>\n"
         '<langpacks><match install="alpha-%s" name="alpha"/></langpacks>\n</comps>\n'
@@ -205,8 +214,8 @@ def modules() -> str:
         listed = "".join(f"    - {one}\n" for one in artifacts)
         return (f'---\ndocument: modulemd\nversion: 2\ndata:\n  name: {module}\n  stream: "{name}"\n  version: 20260101\n  context: c0ffee\n  arch: x86_64\n'
                 "  summary: Example\n  description: >-\n    Text with a line\n      name: that looks like a key\n  license:\n    module:\n    - MIT\n"
-                "  dependencies:\n  - requires:\n      platform: [el9]\n" + requires + MORE + "  profiles:\n    common:\n      rpms:\n      - alpha\n"
-                f"  artifacts:\n    rpms:\n{listed}...\n")
+                "  dependencies:\n  - requires:\n      platform: [el9]\n" + requires + MORE
+                + f"  artifacts:\n    rpms:\n{listed}...\n")
 
     return (
         '---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: tool\n  stream: "2"\n  profiles:\n    1: [common]\n    2: [common]\n...\n'
@@ -263,12 +272,16 @@ def expected(whole: t.Dict[str, t.Any], kept: t.Collection[str]) -> t.Dict[str, 
     """What dnf has to find, from what it finds upstream. kept: packages as libmodulemd names them."""
     names = {one.rsplit("-", 2)[0] for one in kept}
 
-    def only(lists: t.Dict[str, t.List[str]], allowed: t.Collection[str]) -> t.Dict[str, t.List[str]]:
-        cut = {key: [one for one in listed if one in allowed] for key, listed in lists.items()}
-        return {key: listed for key, listed in cut.items() if listed}
+    # What the upstream does not have itself belongs to another repository, and is none of our business.
+    gone = {one[0].rsplit("-", 2)[0] for one in whole["packages"]} - names
+    found = {key: [one for one in listed if one not in gone] for key, listed in whole["groups"].items() if names.intersection(listed)}
 
-    found = only(whole["groups"], names)
-    environments = {key: [[one for one in part if one in found] for part in parts] for key, parts in whole["environments"].items()}
+    def led(part: t.Sequence[str]) -> t.List[str]:
+        return [one for one in part if one in found or one not in whole["groups"]]
+
+    environments = {key: [led(part) for part in parts] for key, parts in whole["environments"].items() if set(found) & {*parts[0], *parts[1]}}
+    own = {f"{name}:{stream}": {one.rsplit("-", 2)[0] for one in artifacts} for name, stream, artifacts in whole["modules"]}
+    here = {f"{name}:{stream}": {one.rsplit("-", 2)[0] for one in artifacts if one in kept} for name, stream, artifacts in whole["modules"]}
     shown = {f"{one.rsplit('-', 2)[0]} {one.rsplit('-', 2)[1].replace('0:', '', 1)}-1 noarch" for one in kept}
     streams = [[name, stream, [one for one in artifacts if one in kept]] for name, stream, artifacts in whole["modules"]]
     # A required stream is there without packages where none of its own was kept.
@@ -280,9 +293,12 @@ def expected(whole: t.Dict[str, t.Any], kept: t.Collection[str]) -> t.Dict[str, 
     return {
         "packages": [one for one in whole["packages"] if one[0] in kept],
         "groups": found,
-        "environments": {key: parts for key, parts in environments.items() if any(parts)},
-        "categories": only(whole["categories"], found),
-        "advisories": only(whole["advisories"], shown),
+        "environments": environments,
+        "categories": {key: led(part) for key, part in whole["categories"].items() if set(found).intersection(part)},
+        "advisories": {key: [one for one in listed if one in shown] for key, listed in whole["advisories"].items() if shown.intersection(listed)},
+        "profiles": {stream: {profile: [one for one in listed if one not in gone and one not in own[stream] - here[stream]]
+                              for profile, listed in profiles.items()}
+                     for stream, profiles in whole["profiles"].items() if tuple(stream.split(":")) in needed},
         "modules": streams,
         "defaults": {name: stream if any(one[:2] == [name, stream] for one in streams) else "" for name, stream in whole["defaults"].items()
                      if any(one[0] == name for one in streams)},

@@ -17,11 +17,13 @@ _NAMES = ("packagereq", "group", "groupid", "category", "environment", "match")
 class Groups:
     """Keeps groups that list a kept package, and of everything else what still leads to one. kept: how many."""
 
-    def __init__(self, what: str, packages: t.Collection[str]) -> None:
-        """packages: the names kept. what: names the file in the Failure."""
+    def __init__(self, what: str, packages: t.Collection[str], gone: t.Collection[str]) -> None:
+        """packages: the names kept; gone: those the upstream has and of which nothing was kept. Other names, and groups
+        that are not in this file, belong to another repository: they stay. what: names the file in the Failure."""
         self.kept = 0
-        self._what, self._packages = what, packages
-        self._groups: t.Set[str] = set()
+        self._what, self._packages, self._gone = what, packages, gone
+        self._here = False  # whether the group that is read has a kept package
+        self._groups: t.Dict[str, bool] = {}  # id -> whether it is kept
 
     def copy(self, slices: t.Callable[[], t.Iterable[bytes]]) -> t.Iterator[bytes]:
         """The document. slices: begins reading it anew; it is read twice, because an environment may stand before its groups."""
@@ -36,11 +38,14 @@ class Groups:
 
     def _keep(self, element: Element) -> bool:
         if element.name == "packagereq":
-            return element.text in self._packages
+            self._here = self._here or element.text in self._packages
+            return element.text not in self._gone
         if element.name == "match":  # <langpacks>: to a package the one that holds its translations
             return element.attributes.get("name", "") in self._packages
         if element.name == "groupid":
-            return element.text in self._groups
-        if element.name == "group" and element.held:
-            self._groups.add(element.children.get("id", ""))
-        return element.held > 0
+            self._here = self._here or self._groups.get(element.text, False)
+            return self._groups.get(element.text, True)
+        kept, self._here = self._here, False
+        if element.name == "group":
+            self._groups[element.children.get("id", "")] = kept
+        return kept

@@ -26,6 +26,7 @@ _OF_A_STREAM = ("modulemd-obsoletes", "modulemd-translations")
 
 Stream = t.Tuple[str, str]
 _Places = t.Dict[str, t.Tuple[int, int]]  # key of a block mapping -> its first line and the one after its last
+_Edit = t.Tuple[int, int, t.List[str]]  # lines from, to, and what stands there instead
 
 
 class Modules:
@@ -33,9 +34,11 @@ class Modules:
     requires one it does not know; and what is said about them. kept: documents kept so far.
     """
 
-    def __init__(self, what: str, entries: t.Iterable[Entry]) -> None:
-        """what: names the file in the Failure, raised for what cannot be read."""
+    def __init__(self, what: str, entries: t.Iterable[Entry], gone: t.Collection[str]) -> None:
+        """entries: of what is kept; gone: names the upstream has and of which nothing was kept. what: names the file in the
+        Failure, raised for what cannot be read."""
         self.kept = 0
+        self._gone = gone
         self._action = f"read {what}"
         self._artifacts = {_nevra(entry) for entry in entries}
         self._requires: t.Dict[Stream, t.List[t.Tuple[str, t.List[str]]]] = {}  # of all streams: modules and which streams of them
@@ -100,7 +103,7 @@ class Modules:
                 fields = self._fields(group, 0, len(group))
                 inner = self._fields(group, *self._block(group, fields, "requires")) if "requires" in fields else {}
                 required += [(module, self._list(group, inner, module)) for module in inner]
-        if self._artifacts_of(lines, data)[1]:
+        if any(self._item(line) in self._artifacts for line in self._artifacts_of(lines, data)[1]):
             self._held.add(stream)
 
     def _close(self) -> None:
@@ -127,22 +130,39 @@ class Modules:
 
     def _stream(self, lines: t.List[str], data: _Places) -> t.List[str]:
         stream = self._stream_of(lines, data, "name")
-        head, kept = self._artifacts_of(lines, data)
-        if kept:
-            # Beside rpms only rpm-map may stand, which lists every package again
-            start, end = data["artifacts"]
-            return [*lines[:start + 1], head, *kept, *lines[end:]]
-        if stream in self._held or stream not in self._streams:
+        start, artifacts = self._artifacts_of(lines, data)
+        kept = [line for line in artifacts if self._item(line) in self._artifacts]
+        if not kept and (stream in self._held or stream not in self._streams):
             return []
-        return _without(lines, data, "artifacts")
+        edits = self._profiles(lines, data, {_name(self._item(line)) for line in artifacts} - {_name(self._item(line)) for line in kept})
+        if "artifacts" in data:
+            # Beside rpms only rpm-map may stand, which lists every package again
+            first, last = data["artifacts"]
+            edits.append((first, last, [lines[first], lines[start - 1], *kept] if kept else []))
+        for first, last, new in sorted(edits, reverse=True):
+            lines = [*lines[:first], *new, *lines[last:]]
+        return lines
 
-    def _artifacts_of(self, lines: t.List[str], data: _Places) -> t.Tuple[str, t.List[str]]:
-        """The line before the list of a stream's packages, and the lines of those kept."""
+    def _profiles(self, lines: t.List[str], data: _Places, gone: t.Collection[str]) -> t.List[_Edit]:
+        """Profiles without packages that are gone: dnf installs none that names a package it cannot find."""
+        edits: t.List[_Edit] = []
+        profiles = self._fields(lines, *self._block(lines, data, "profiles")) if "profiles" in data else {}
+        for name in profiles:
+            fields = self._fields(lines, *self._block(lines, profiles, name))
+            listed = self._list(lines, fields, "rpms") if "rpms" in fields else []
+            left = [one for one in listed if one not in gone and one not in self._gone]
+            if left != listed:
+                first, last = fields["rpms"]
+                edits.append((first, last, [f"{' ' * _indented(lines[first])}rpms: [{', '.join(left)}]"]))
+        return edits
+
+    def _artifacts_of(self, lines: t.List[str], data: _Places) -> t.Tuple[int, t.List[str]]:
+        """The lines of the list of a stream's packages, and where it starts."""
         artifacts = self._fields(lines, *self._block(lines, data, "artifacts")) if "artifacts" in data else {}
         if "rpms" not in artifacts:
-            return "", []
+            return 0, []
         start, end = self._block(lines, artifacts, "rpms")
-        return lines[start - 1], [line for line in lines[start:end] if self._item(line) in self._artifacts]
+        return start, lines[start:end]
 
     def _defaults(self, lines: t.List[str], data: _Places) -> t.List[str]:
         module = self._scalar(lines, data, "module")
@@ -150,7 +170,8 @@ class Modules:
             return []
         if "stream" in data and self._stream_of(lines, data, "module") not in self._streams:
             # A default nobody can enable: without it the module simply has none
-            return _without(lines, data, "stream")
+            first, last = data["stream"]
+            return [*lines[:first], *lines[last:]]
         return lines
 
     def _stream_of(self, lines: t.Sequence[str], data: _Places, module: str) -> Stream:
@@ -234,6 +255,10 @@ def _nevra(entry: Entry) -> str:
     return f"{entry.package}-{version}.{entry.architecture}"
 
 
+def _name(artifact: str) -> str:
+    return artifact.rsplit("-", 2)[0]
+
+
 def _says_nothing(line: str) -> bool:
     """Whether a line is blank, a comment or a directive of YAML."""
     return not line.strip() or line.lstrip().startswith("#") or line.startswith("%")
@@ -241,8 +266,3 @@ def _says_nothing(line: str) -> bool:
 
 def _indented(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
-
-
-def _without(lines: t.List[str], fields: _Places, key: str) -> t.List[str]:
-    start, end = fields.get(key, (0, 0))
-    return [*lines[:start], *lines[end:]]

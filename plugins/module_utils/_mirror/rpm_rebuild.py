@@ -73,9 +73,10 @@ def rebuild(upstream: t.Iterable[Metadata], kept: t.Collection[Entry], dated: in
     """
     given = {metadata.kind: metadata for metadata in upstream if metadata.kind in _FILES}
     files = []
+    gone: t.Set[str] = set()  # names of which nothing is kept; primary comes first and tells
     for kind in KINDS:
         if kind in given:
-            content = _content(given[kind], kept)
+            content = _content(given[kind], kept, gone)
             file = _written(kind, content.copy(given[kind].slices), directory)
             if kind in _LISTS or content.kept:
                 files.append(file)
@@ -93,22 +94,23 @@ class _Content(t.Protocol):
         """The content. slices: begins reading the upstream's anew."""
 
 
-def _content(metadata: Metadata, kept: t.Collection[Entry]) -> _Content:
+def _content(metadata: Metadata, kept: t.Collection[Entry], gone: t.Set[str]) -> _Content:
     if metadata.kind == "group":
-        return Groups(metadata.what, {entry.package for entry in kept})
+        return Groups(metadata.what, {entry.package for entry in kept}, gone)
     if metadata.kind == "modules":
-        return Modules(metadata.what, kept)
+        return Modules(metadata.what, kept, gone)
     if metadata.kind == "updateinfo":
         return _Advisories(metadata.what, kept)
-    return _List(metadata, kept)
+    return _List(metadata, kept, gone)
 
 
 class _List:
-    """primary, filelists or other: a package element for each package."""
+    """primary, filelists or other: a package element for each package. Primary adds to gone the names it keeps nothing of."""
 
-    def __init__(self, metadata: Metadata, kept: t.Collection[Entry]) -> None:
+    def __init__(self, metadata: Metadata, kept: t.Collection[Entry], gone: t.Set[str]) -> None:
         self.kept = 0
         self._metadata = metadata
+        self._names, self._gone = {entry.package for entry in kept}, gone
         self._expected = len(kept)
         # Only primary tells packages apart that have the same content and lie at two places.
         self._left: t.Dict[t.Tuple[str, str], int] = {}
@@ -126,6 +128,9 @@ class _List:
     def _keep(self, element: Element) -> bool:
         if self._metadata.kind == "primary":
             key = element.children.get("checksum", ""), element.given.get("location", {}).get("href", "")
+            name = element.children.get("name", "")
+            if name not in self._names:
+                self._gone.add(name)
         else:
             key = element.attributes.get("pkgid", ""), ""
         if not self._left.get(key):

@@ -25,13 +25,14 @@ ENTRIES = {entry.package: entry for entry in rpm_primary.packages([PRIMARY], "pr
 GROUPS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE comps PUBLIC "-//Example//DTD Comps info//EN" "comps.dtd">
 <comps>
-  <environment><id>all</id><grouplist><groupid>one</groupid><groupid>two</groupid></grouplist>
+  <environment><id>all</id><grouplist><groupid>one</groupid><groupid>two</groupid><groupid>core</groupid></grouplist>
     <optionlist><groupid default="true">two</groupid></optionlist></environment>
-  <environment><id>lonely</id><grouplist><groupid>two</groupid></grouplist></environment>
+  <environment><id>lonely</id><grouplist><groupid>two</groupid><groupid>core</groupid></grouplist></environment>
   <group><id>one</id><packagelist>
     <packagereq type="mandatory">alpha</packagereq><packagereq type="default">beta</packagereq><packagereq requires="x"> gamma </packagereq>
+    <packagereq>bash</packagereq>
   </packagelist></group>
-  <group><id>two</id><packagelist><packagereq>beta</packagereq></packagelist></group>
+  <group><id>two</id><packagelist><packagereq>beta</packagereq><packagereq>bash</packagereq></packagelist></group>
   <category><id>some</id><grouplist><groupid>one</groupid><groupid>two</groupid></grouplist></category>
   <langpacks><match install="alpha-%s" name="alpha"/><match install='beta>-%s' name="beta"/></langpacks>
 </comps>
@@ -39,10 +40,11 @@ GROUPS = b"""<?xml version="1.0" encoding="UTF-8"?>
 GROUPS_OF_ALPHA = b"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE comps PUBLIC "-//Example//DTD Comps info//EN" "comps.dtd">
 <comps>
-  <environment><id>all</id><grouplist><groupid>one</groupid></grouplist>
+  <environment><id>all</id><grouplist><groupid>one</groupid><groupid>core</groupid></grouplist>
     <optionlist></optionlist></environment>
   <group><id>one</id><packagelist>
     <packagereq type="mandatory">alpha</packagereq>
+    <packagereq>bash</packagereq>
   </packagelist></group>
   <category><id>some</id><grouplist><groupid>one</groupid></grouplist></category>
   <langpacks><match install="alpha-%s" name="alpha"/></langpacks>
@@ -74,6 +76,16 @@ data:
   description: >-
     Text with
       name: nonsense
+  profiles:
+    common:
+      rpms:
+      - alpha
+      - beta
+      - bash
+    bare:
+      rpms: [bash]
+    full:
+      rpms: [gamma]
   artifacts:
     rpms:
     - alpha-0:1.0-1.noarch
@@ -120,6 +132,13 @@ data:
   description: >-
     Text with
       name: nonsense
+  profiles:
+    common:
+      rpms: [alpha, bash]
+    bare:
+      rpms: [bash]
+    full:
+      rpms: []
   artifacts:
     rpms:
     - alpha-0:1.0-1.noarch
