@@ -18,7 +18,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration impo
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.retention import Policy
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror, Outcome
-from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives, keys, rsync_daemon
+from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.rsync_daemon import Daemon
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.web_server import Request, Upstream
 
 pytestmark = pytest.mark.skipif(keys.MISSING, reason="gpg and gpgv are not installed")
@@ -108,3 +109,19 @@ def test_a_source_that_fails_keeps_the_set_where_it_was_and_nothing_is_fetched_t
         site.sync(*urls)
         assert [request.path for server in servers for request in server.requests if request.path.endswith(".deb")] == ["/second/pool/second.deb"]
     assert site.held() == set(SOURCES)
+
+
+@pytest.mark.skipif(rsync_daemon.MISSING, reason="rsync is not installed")
+def test_an_rpm_repository_comes_from_an_rsync_daemon_and_once_more_only_its_head(tmp_path: pathlib.Path) -> None:
+    primary = archives.primary(archives.rpm_package("tool", b"an rpm"))
+    packed = archives.packed("", primary, (".gz",))[".gz"]
+    href = f"repodata/{archives.digest(packed)}-primary.xml.gz"
+    repomd = archives.repomd({"primary": (href, packed, len(primary))}, revision=str(int(time.time()) - 60))
+    with Daemon(tmp_path, {"el9/repodata/repomd.xml": repomd, f"el9/{href}": packed, "el9/Packages/tool-1.0-1.noarch.rpm": b"an rpm"}) as daemon:
+        of_set = Set("set", (Source("rpm", "rpm", (f"{daemon.url}el9",), signed_metadata=False),), True, Policy())
+        mirror = Mirror(Configuration(str(tmp_path / "mirror"), {"set": of_set}, margin=0, retries=0))
+        with mirror.locked():
+            assert mirror.sync(of_set).changed
+            assert (tmp_path / "mirror/set/rpm/Packages/tool-1.0-1.noarch.rpm").read_bytes() == b"an rpm"
+            before = daemon.connections
+            assert not mirror.sync(of_set).changed and daemon.connections == before + 1
