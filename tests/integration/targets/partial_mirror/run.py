@@ -78,13 +78,16 @@ def tell(told: Answer) -> None:
     (REPO / "etc/cmd-mirror/config.json").write_text(json.dumps(told))
 
 
-def sources(url: str, keyring: str, select: t.Sequence[Answer]) -> t.List[Answer]:
-    """The overlay, of which something is selected, before the base distribution, of which the rest comes."""
-    def source(name: str, form: str, path: str, order: int, chosen: t.Sequence[Answer], **own: t.Any) -> Answer:
-        return {"name": name, "format": form, "urls": [f"{url}/{path}"], "keyring": keyring, "mode": "rebuilt", "order": order, "select": list(chosen), **own}
-
-    debs = [source("overlay-deb", "deb", "cmd-os-1/apt", 1, select, suites=SUITES), source("base-deb", "deb", "base/apt", 2, [], suites=["base"])]
-    return [*debs, *(source(name, "rpm", path, 2 if name == "base-rpm" else 1, select if name == "proposed-rpm" else []) for name, path in RPM.items())]
+def example(url: str, root: str, key: str) -> Answer:
+    """The configuration docs/partial-mirrors.md shows, for another site. root: of the host that it names files of."""
+    text = (TOP / "docs/partial-mirrors.md").read_text()
+    text = text.partition("```json\n")[2].partition("```")[0]
+    for shown, meant in (("http://repo.example.org", url), ("0123456789ABCDEF0123456789ABCDEF01234567", key), ("/var/lib/cmd-mirror/gnupg", f"{root}{HOME}"),
+                         ("/etc/cmd-mirror/keys.gpg", f"{root}{KEYS}"), ("/srv/mirror", f"{root}{MIRROR}")):
+        assert shown in text, shown
+        text = text.replace(shown, meant)
+    told: Answer = json.loads(text)
+    return {**told, "margin": 0}
 
 
 def prepare() -> None:
@@ -99,8 +102,7 @@ def prepare() -> None:
     (REPO / "etc/cmd-mirror").mkdir(exist_ok=True)
     run("repo", "gpg", "--homedir", "/var/lib/repository-keys", "--batch", "--yes", "--output", KEYS, "--export")
     key = make_key(HOME)
-    tell({"root": MIRROR, "margin": 0, "sets": {"partial": {
-        "signing": {"home": HOME, "keys": [key]}, "sources": sources(URL, KEYS, [{"names": ["cloud-client"]}])}}})
+    tell(example(URL, "", key))
     public = run("repo", "gpg", "--homedir", HOME, "--batch", "--armor", "--export", key)
     packages = run("repo", "gpg", "--homedir", "/var/lib/repository-keys", "--batch", "--armor", "--export")
     apt, dnf = ROOTS["apt1"], ROOTS["dnf1"]
@@ -198,7 +200,7 @@ def refusals() -> None:
 
     before = (os.readlink(REPO / MIRROR[1:] / "partial"), len(mirror("snapshot", "list")))
     told = configuration()
-    tell({**told, "sets": {"partial": {**told["sets"]["partial"], "sources": sources(URL, KEYS, [{"names": ["cloud-cleint"]}])}}})
+    tell(json.loads(json.dumps(told).replace("cloud-client", "cloud-cleint")))
     refused("no repository has a package named cloud-cleint")
     gpg = ("gpg", "--homedir", "/etc/cmd-mirror/expired", "--batch", "--quiet")
     run("repo", "install", "-d", "-m", "700", "/etc/cmd-mirror/expired")
@@ -219,13 +221,14 @@ def refusals() -> None:
 
 def proof() -> None:
     """libsolv has to be able to install what is selected, deb and rpm; what it cannot is not published, and it says why."""
-    told = {"signing": {"home": f"{REPO}{HOME}", "keys": configuration()["sets"]["partial"]["signing"]["keys"]}, "prove": True}
-    whole = sources(f"file://{REPO}{SITE}", f"{REPO}{KEYS}", [{"names": ["cloud-client"]}])
+    told = example(f"file://{REPO}{SITE}", str(REPO), configuration()["sets"]["partial"]["signing"]["keys"][0])
+    (partial,) = told["sets"].values()
     root = STATE / "proved"
 
     def judged(*chosen: str) -> subprocess.CompletedProcess[str]:
         file = STATE / "proof.json"
-        file.write_text(json.dumps({"root": str(root), "margin": 0, "sets": {"proved": {**told, "sources": [one for one in whole if one["name"] in chosen]}}}))
+        taken = [one for one in partial["sources"] if one["name"] in chosen]
+        file.write_text(json.dumps({**told, "root": str(root), "sets": {"proved": {**partial, "prove": True, "sources": taken}}}))
         return subprocess.run(["/usr/bin/python3", str(REPO / "usr/local/bin/cmd-mirror"), "--config", str(file), "--quiet", "sync"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=300)
 
