@@ -10,8 +10,7 @@ import os
 import pwd
 import typing as t
 
-from lies import Row
-from site_under_test import Site
+from site_under_test import Row, Site
 
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import damage  # noqa: E402
 import lies  # noqa: E402
-from site_under_test import Signers, Site  # noqa: E402
+from site_under_test import Row, Signers, Site  # noqa: E402
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import program  # noqa: E402
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import keys  # noqa: E402
@@ -35,7 +35,7 @@ TOP = Path(__file__).resolve().parents[4]
 AT_ONCE = 10  # rows wait for time-outs and pauses most of the time
 
 
-def judge(row: lies.Row, site: Site) -> None:
+def judge(row: Row, site: Site) -> None:
     """Run one row on a mirror that has the first state, and see that the next sync is whole."""
     with site.server:
         site.offer()

@@ -216,3 +216,6 @@ def _deb_path(name: str, number: int) -> str:
 
 def _rpm_path(name: str, number: int) -> str:
     return f"rpm/Packages/{name}-{number}.0-1.noarch.rpm"
+
+
+Row = t.Callable[[Site], None]
