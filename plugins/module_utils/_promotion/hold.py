@@ -83,8 +83,8 @@ def read(data: t.Mapping[str, t.Any], formats: t.Mapping[str, str], day: datetim
     chosen = tuple(data["platforms"])
     bad = {form: version_range.parse(form, _range(data, form)) for form in _formats(chosen, formats)}
     return Hold(
-        data["name"], tuple(dict.fromkeys(data["packages"])), chosen, bad, data["reason"].strip(), data["link"], _day(data["expires"]), data["by"], _opened(data, day),
-        tuple(data.get("test") or ()), data.get("fixed_in") or "",
+        data["name"], tuple(dict.fromkeys(data["packages"])), chosen, bad, data["reason"].strip(), data["link"],
+        _day(data["expires"]), data["by"], _opened(data, day), tuple(data.get("test") or ()), data.get("fixed_in") or "",
     )
 
 
