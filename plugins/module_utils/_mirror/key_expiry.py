@@ -17,8 +17,9 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError, certificates, fingerprint, packets
 
 _SIGNATURE, _PRIMARY, _SUBKEY = 2, 6, 14
-_OF_ITSELF = (0x10, 0x11, 0x12, 0x13, 0x1F)  # what a primary key signs about itself: with a user's name, or directly
-_BINDING = (0x18,)
+_NAMES = (13, 17)  # user ID, user attribute
+# What a primary key signs about itself: with one of its names, directly, or about a subkey.
+_WITH_NAME, _DIRECT, _BINDING = (0x10, 0x11, 0x12, 0x13), (0x1F,), (0x18,)
 _CREATED, _KEY_EXPIRES, _ISSUER, _ISSUER_FINGERPRINT = 2, 9, 16, 33
 
 
@@ -30,12 +31,28 @@ class Key(t.NamedTuple):
 
 
 class _Statement(t.NamedTuple):
-    """A signature as far as it matters. lasts: seconds from the key's creation, 0 for ever."""
+    """A signature as far as it matters. lasts: seconds from the key's creation, 0 for ever, None if it says nothing."""
 
     kind: int
     issuer: str
     created: int
-    lasts: int
+    lasts: t.Optional[int]
+
+
+class _Row(t.NamedTuple):
+    """A primary key or subkey, and what the primary key says about it, name by name."""
+
+    identifier: str
+    created: int
+    said: t.List[t.List[_Statement]]
+
+    def lasts(self) -> int:
+        """As gpg takes it: what was said last directly, else what was said last with one of its names."""
+        bound = [one for group in self.said for one in group if one.kind in _BINDING]
+        direct = [one for group in self.said for one in group if one.kind in _DIRECT and one.lasts is not None]
+        with_name = [_newest(group) for group in ([one for one in group if one.kind in _WITH_NAME] for group in self.said) if group]
+        chosen = bound or direct or [one for one in with_name if one.lasts]
+        return (_newest(chosen).lasts or 0) if chosen else 0
 
 
 def keys(keyring: bytes) -> t.Dict[str, Key]:
@@ -64,17 +81,23 @@ def issuers(signature: bytes) -> t.List[str]:
 
 def _dates(raw: bytes) -> t.Iterator[t.Tuple[str, int]]:
     """Id and end of the primary key and of each subkey of a certificate: what it said last about each counts."""
-    rows: t.List[t.Tuple[str, int, t.List[_Statement]]] = []
+    rows: t.List[_Row] = []
     for tag, body, _raw in packets(raw):
         if tag in (_PRIMARY, _SUBKEY):
-            rows.append((_identifier(body), int.from_bytes(body[1:5], "big"), []))
+            rows.append(_Row(_identifier(body), int.from_bytes(body[1:5], "big"), [[]]))
+        elif tag in _NAMES:
+            rows[-1].said.append([])
         elif tag == _SIGNATURE:
             said = _statement(body)
-            if said and said.issuer == rows[0][0] and said.kind in (_BINDING if rows[1:] else _OF_ITSELF):
-                rows[-1][2].append(said)
-    for identifier, created, statements in rows:
-        lasts = max(statements, key=lambda one: one.created).lasts if statements else 0
-        yield identifier, created + lasts if lasts else 0
+            if said and said.issuer == rows[0].identifier and said.kind in (_BINDING if rows[1:] else (*_WITH_NAME, *_DIRECT)):
+                rows[-1].said[-1].append(said)
+    for row in rows:
+        lasts = row.lasts()
+        yield row.identifier, row.created + lasts if lasts else 0
+
+
+def _newest(statements: t.Sequence[_Statement]) -> _Statement:
+    return max(statements, key=lambda statement: statement.created)
 
 
 def _identifier(body: bytes) -> str:
@@ -93,7 +116,8 @@ def _statement(body: bytes) -> t.Optional[_Statement]:
     hashed = _subpackets(body[4 + width:hashed_end])
     every = {**_subpackets(body[hashed_end + width:rest_end]), **hashed}
     issuer = every[_ISSUER].hex().upper() if _ISSUER in every else _issuer(every.get(_ISSUER_FINGERPRINT, b""))
-    return _Statement(body[1], issuer, int.from_bytes(hashed.get(_CREATED, b""), "big"), int.from_bytes(hashed.get(_KEY_EXPIRES, b""), "big"))
+    lasts = int.from_bytes(hashed[_KEY_EXPIRES], "big") if _KEY_EXPIRES in hashed else None
+    return _Statement(body[1], issuer, int.from_bytes(hashed.get(_CREATED, b""), "big"), lasts)
 
 
 def _issuer(value: bytes) -> str:

@@ -52,6 +52,21 @@ class Keys:
         path.write_bytes(self._gpg("--export", *fingerprints))
         return str(path)
 
+    def ends(self, path: pathlib.Path) -> t.Dict[str, int]:
+        """When gpg says the keys in a file end, by id, a subkey with its primary key at the latest; 0 for never.
+
+        Of keys of another century it says nothing.
+        """
+        command = ["gpg", "--homedir", self.home, "--batch", "--quiet", "--with-colons", "--show-keys", str(path)]
+        listing = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode()
+        ends: t.Dict[str, int] = {}
+        primary = 0
+        for row in (line.split(":") for line in listing.splitlines() if line.startswith(("pub:", "sub:"))):
+            end = int(row[6] or 0)
+            primary = end if row[0] == "pub" else primary
+            ends[row[4]] = min((one for one in (primary, end) if one), default=0)
+        return ends
+
     def _gpg(self, *arguments: str, at: str = "", stdin: bytes = b"") -> bytes:
         command = ["gpg", "--homedir", self.home, "--batch", "--quiet", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",
                    "--trust-model", "always", "--no-auto-check-trustdb", *([f"--faked-system-time={at}!"] if at else []), *arguments]

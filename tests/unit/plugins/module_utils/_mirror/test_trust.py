@@ -128,6 +128,17 @@ def test_both_programs_refuse_a_key_that_is_expired_now(only_engine: t.Callable[
     assert trust.detached(TEXT, both, keyring, "Release") == (renewed,)
 
 
+def test_the_ends_of_keys_are_what_gpg_says_of_the_keyrings_on_this_machine() -> None:
+    found = [path for place in ("/usr/share/keyrings", "/etc/apt/keyrings", "/etc/apt/trusted.gpg.d") for path in sorted(pathlib.Path(place).glob("*.gpg"))]
+    if not found:
+        pytest.skip("no keyring is installed")
+    with keys.throw_away() as made:
+        for path in found:
+            ends = {identifier: key.expires for identifier, key in key_expiry.keys(path.read_bytes()).items()}
+            said = made.ends(path)
+            assert said and {identifier: ends.get(identifier) for identifier in said} == said, path
+
+
 @given(st.binary(max_size=200), st.binary(max_size=60))
 def test_damaged_keys_and_signatures_are_said_to_be(noise: bytes, subpackets: bytes) -> None:
     primary = b"\xc6\x0c\x04" + b"\x00\x00\x00\x01" + b"\x16" + b"\x00" * 6
