@@ -22,7 +22,7 @@ class Groups:
         that are not in this file, belong to another repository: they stay. what: names the file in the Failure."""
         self.kept = 0
         self._what, self._packages, self._gone = what, packages, gone
-        self._here = False  # whether the group that is read has a kept package
+        self._here = False  # whether what is read, a group or something made of groups, leads to a kept package
         self._groups: t.Dict[str, bool] = {}  # id -> whether it is kept
 
     def copy(self, slices: t.Callable[[], t.Iterable[bytes]]) -> t.Iterator[bytes]:
