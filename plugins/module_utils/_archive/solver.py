@@ -16,6 +16,8 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 
 _SYSTEM = "@System"
+# RPM_ADD_NO_RPMLIBREQS of libsolv's repo_rpmdb.h, which its bindings do not name: indices leave those requirements out too.
+_WITHOUT_RPMLIB = 1 << 11
 
 
 class Build(t.NamedTuple):
@@ -73,13 +75,25 @@ class Solver:
         self._parse(repo, path, suffix, "add_debpackages" if self._form == "deb" else "add_rpmmd", *([] if self._form == "deb" else [None]))
         if filelists[0]:
             self._parse(repo, filelists[0], filelists[1], "add_rpmmd", "FL", self._solv.Repo.REPO_EXTEND_SOLVABLES)
-        for solvable in repo.solvables:
-            self._builds.setdefault(solvable.name, []).append(solvable)
-        self._ready = False
+        self._know(repo)
+
+    def add(self, repository: str, paths: t.Iterable[str], weight: int = 0) -> None:
+        """Add a repository of package files that no index names yet. weight: as in ``read``."""
+        repo = self._pool.add_repo(repository)
+        repo.priority = weight
+        for path in paths:
+            good = repo.add_deb(path) if self._form == "deb" else repo.add_rpm(path, _WITHOUT_RPMLIB)
+            if good is None:
+                raise Failure(f"read {path}", self._pool.errstr or "libsolv cannot read it", "Fetch or build it again")
+        self._know(repo)
 
     def builds(self, package: str) -> t.List[Build]:
         """Every build of a package."""
         return [_build(solvable) for solvable in self._builds.get(package, ())]
+
+    def packages(self, repository: str) -> t.Set[str]:
+        """The names of all packages in a repository."""
+        return {solvable.name for repo in self._pool.repos if repo.name == repository for solvable in repo.solvables}
 
     def consider(self, leave_out: t.Callable[[Build], bool], packages: t.Iterable[str]) -> None:
         """Let hosts see of the packages only the builds that are not left out, as excludes or pins do; all of the others."""
@@ -101,8 +115,16 @@ class Solver:
         solv = self._solv.Job
         return self._solve([self._pool.Job(solv.SOLVER_UPDATE | solv.SOLVER_SOLVABLE_ALL, 0)], False)
 
+    def _know(self, repo: t.Any) -> None:
+        for solvable in repo.solvables:
+            self._builds.setdefault(solvable.name, []).append(solvable)
+        self._ready = False
+
     def _host(self, installed: t.Sequence[Build]) -> None:
         """Install builds that some repository has, with all the solver has to know of them."""
+        if not installed and self._installed.isempty():  # as it was: preparing costs more than solving
+            self._prepare()
+            return
         self._installed.empty()
         for build in installed:
             found = next((one for one in self._builds.get(build.package, ()) if one.evr == build.version and one.arch == build.architecture), None)

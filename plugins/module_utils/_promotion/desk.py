@@ -100,6 +100,10 @@ class Desk(t.NamedTuple):
         found = {(item.platform, item.file): item for batch in self.batches.values() if batch.kind == kind for item in batch.items}
         return [item for _place, item in sorted(found.items()) if platform in (None, item.platform)]
 
+    def every_item(self) -> t.List[Item]:
+        """Everything the desk knows, also of batches that were withdrawn: hosts may have it."""
+        return [item for batch in self.batches.values() for item in batch.items]
+
     def with_batch(self, batch: Batch) -> Desk:
         """The desk with a batch added or replaced."""
         return self._replace(batches={**self.batches, batch.name: batch})

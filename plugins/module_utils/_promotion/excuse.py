@@ -31,7 +31,7 @@ class Excuse(t.NamedTuple):
         return f"{self.rule}:{self.subject}" if self.subject else self.rule
 
     def __str__(self) -> str:
-        return f"[{self.name}] {self.what} ({self.evidence}); {self.who} has to act"
+        return f"[{self.name}] {self.what} ({self.evidence}); to act: {self.who}"
 
 
 def unmet(excuses: t.Sequence[Excuse], waivers: t.Sequence[Waiver]) -> t.List[Excuse]:

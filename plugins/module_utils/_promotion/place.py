@@ -14,6 +14,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._release import layout
 
 Manifest = t.Mapping[str, t.Any]
 
+EVERYWHERE = ("all", "noarch")  # architectures of packages that suit every host of their format
+SOURCES = ("source", "src", "nosrc")
 _ARCHITECTURES = {"deb": ("amd64",), "rpm": ("x86_64",)}  # of a platform that states none: what every release so far has
 
 
@@ -44,9 +46,15 @@ def kinds(manifest: Manifest, platform: str) -> t.List[str]:
     return list(layout.layout_for(manifest, platform)["kinds"])
 
 
+def architectures_of(manifest: Manifest, platform: str) -> t.Tuple[str, ...]:
+    """The architectures of a platform's hosts, in its format's words."""
+    chosen = manifest["platforms"][platform]
+    return tuple(chosen.get("architectures") or _ARCHITECTURES[chosen["format"]])
+
+
 def _of_platform(manifest: Manifest, platform: str) -> t.Iterator[Place]:
     chosen, described = manifest["platforms"][platform], layout.layout_for(manifest, platform)
-    architectures = tuple(chosen.get("architectures") or _ARCHITECTURES[chosen["format"]])
+    architectures = architectures_of(manifest, platform)
     for kind in described["kinds"]:
         values = {**layout.release_values(manifest, platform), **layout.kind_values(kind, described.get("kind_names", {}))}
         if chosen["format"] == "deb":

@@ -23,10 +23,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.retention import P
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.sync import Mirror
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Desk, Item
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk_directory import DeskDirectory
-from ansible_collections.egi.cmd.plugins.module_utils._promotion.place import Manifest, Place, places
+from ansible_collections.egi.cmd.plugins.module_utils._promotion.place import EVERYWHERE, SOURCES, Manifest, Place, places
 
-_EVERY_ARCHITECTURE = ("all", "noarch")
-_SOURCE_ARCHITECTURES = ("source", "src", "nosrc")
 _GROUPED = {"deb": deb_repository, "rpm": rpm_repository}
 
 
@@ -39,15 +37,27 @@ class Publication:
         self._repositories = os.path.join(directory.path, "repositories")
         self._root = os.path.normpath(mirror_root)
 
+    def seen(self) -> Desk:
+        """The desk as readers see it. Reads only: a change that was cut short counts if the pointer leads to it."""
+        pending = self._directory.pending()
+        return pending if pending is not None and self._leads_to() == pending.generation else self._directory.load()
+
     def heal(self) -> bool:
         """Bring a change that was cut short to its end: the pointer says whether readers have seen it. Returns whether
         there was one."""
         pending = self._directory.pending()
         if pending is None:
             return False
-        pointer = Mirror(self._configuration("")).pointers.get(pending.release)
-        self._directory.settle(pointer is not None and pointer.generation == pending.generation)
+        self._directory.settle(self._leads_to() == pending.generation)
         return True
+
+    def commit(self, before: Desk, after: Desk) -> Desk:
+        """Make after the desk; readers get a new generation if what stands in the repositories is not the same."""
+        if before.generation and self.content(before) == self.content(after):
+            if after != before:
+                self._directory.save(after)
+            return after
+        return self.publish(after)
 
     def publish(self, desk: Desk) -> Desk:
         """Let readers see a desk, and make it the desk; returns it with its generation. Raises Failure with nothing
@@ -66,6 +76,12 @@ class Publication:
     def content(self, desk: Desk) -> t.Dict[Place, t.List[Item]]:
         """What each place holds of a desk."""
         return {place: [item for item in desk.items(place.kind, place.platform) if _belongs(item, place)] for place in self._places}
+
+    def _leads_to(self) -> str:
+        try:
+            return os.path.basename(os.readlink(os.path.join(self._root, self._manifest["name"])))
+        except OSError:
+            return ""
 
     def _sign(self, desk: Desk) -> None:
         content = self.content(desk)
@@ -107,5 +123,5 @@ def _directory_of(place: Place) -> str:
 
 def _belongs(item: Item, place: Place) -> bool:
     """Whether an item of the place's platform and kind goes there: of several architectures each has its own rpm repository."""
-    everywhere = item.architecture in _EVERY_ARCHITECTURE + _SOURCE_ARCHITECTURES
+    everywhere = item.architecture in EVERYWHERE + SOURCES
     return item.format == place.format and (place.format == "deb" or everywhere or item.architecture in place.architectures)
