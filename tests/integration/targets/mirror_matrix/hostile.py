@@ -72,23 +72,20 @@ def bomb(pack: t.Callable[[], bytes], suffix: str) -> Row:
     def row(site: Site) -> None:
         data = pack()
         site.offer(deb=site.deb(indices={INDEX + suffix: data}, unpacked={INDEX: b"Package: small\n"}))
-        answer = site.refuses(f"{INDEX}", "unpacks to more than the 15 bytes")
-        assert answer.seconds < 20, answer
+        site.refuses(INDEX, "unpacks to more than the 15 bytes")
 
     return row
 
 
 def bomb_rpm(site: Site) -> None:
     site.offer(rpm=site.rpm(packed=gzip_bomb(), open_size=1000))
-    answer = site.refuses("primary", "unpacks to more than the 1000 bytes")
-    assert answer.seconds < 20, answer
+    site.refuses("primary", "unpacks to more than the 1000 bytes")
 
 
 def bomb_undeclared(site: Site) -> None:
     """Nothing says how large the index is when unpacked."""
     site.offer(deb=site.deb(indices={f"{INDEX}.gz": gzip_bomb()}))
-    answer = site.refuses(INDEX, "a stanza is longer than")
-    assert answer.seconds < 20, answer
+    site.refuses(INDEX, "a stanza is longer than")
 
 
 def gzip_bomb() -> bytes:
@@ -102,8 +99,7 @@ def xz_bomb() -> bytes:
 def entities(site: Site) -> None:
     levels = "".join(f'<!ENTITY e{number + 1} "{f"&e{number};" * 10}">' for number in range(9))
     site.offer(rpm=site.rpm(primary=f'<?xml version="1.0"?><!DOCTYPE metadata [<!ENTITY e0 "aaaaaaaaaa">{levels}]><metadata>&e9;</metadata>'.encode()))
-    answer = site.refuses("primary")
-    assert answer.seconds < 20, answer
+    site.refuses("primary")
 
 
 def endless_head(site: Site, family: str) -> None:
@@ -128,8 +124,7 @@ def answers(fault: web_server.Fault, which: str, reason: str) -> t.Callable[[Sit
         head = f"{SUITE}/InRelease" if family == "deb" else "rpm/repodata/repomd.xml"
         path = head if which == "head" else site.new_package(family)
         site.server.faults[f"/{path}"] += [fault] * 50
-        answer = site.refuses(path.partition("/")[2], reason)
-        assert answer.seconds < 30, answer
+        site.refuses(path.partition("/")[2], reason)
 
     return row
 
