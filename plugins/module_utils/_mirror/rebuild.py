@@ -16,6 +16,7 @@ import itertools
 import json
 import typing as t
 
+from ansible_collections.egi.cmd.plugins.module_utils._archive.solver import Build
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import deb_rebuild, judge, reread, rpm_draft
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.closure import Unresolved, close
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set
@@ -100,11 +101,11 @@ def _deb_indices(suites: t.Sequence[deb_rebuild.Suite], kept: t.Sequence[DebPack
     for suite in suites:
         name = suite.repository.name
         if suite.source.mode == "rebuilt":
-            yield judge.Index(name, "packages", [one.stanza[1:].encode("latin-1") + b"\n" for one in kept if one.repository.name == name])
+            yield judge.Index(name, [one.stanza[1:].encode("latin-1") + b"\n" for one in kept if one.repository.name == name])
         else:
             for index in suite.indices:
                 if index.kind == "packages" and suite.serves(index, architecture):
-                    yield judge.Index(name, "packages", suite.slices(index, store))
+                    yield judge.Index(name, suite.slices(index, store))
 
 
 def _rpms(of_set: Set, sources: t.Sequence[Source], upstreams: Upstreams, store: Store) -> Rebuilt:
@@ -124,9 +125,8 @@ def _rpms(of_set: Set, sources: t.Sequence[Source], upstreams: Upstreams, store:
 def _rpm_indices(contents: t.Mapping[str, rpm_draft.Contents], drafts: t.Mapping[str, Draft], store: Store) -> t.Iterator[judge.Index]:
     for name, one in contents.items():
         offered = t.cast("rpm_draft.Head", drafts[name].heads[0]).metadata(store) if name in drafts else one.metadata(store)
-        for metadata in sorted(offered, key=lambda metadata: metadata.kind, reverse=True):  # primary before filelists
-            if metadata.kind in ("primary", "filelists"):
-                yield judge.Index(name, metadata.kind, metadata.slices())
+        given = {metadata.kind: metadata.slices for metadata in offered}
+        yield judge.Index(name, given["primary"](), given["filelists"]() if "filelists" in given else None)
 
 
 def _choose(of_set: Set, sources: t.Sequence[Source], worlds: t.Mapping[str, World[P]]) -> _Choice:
@@ -166,6 +166,6 @@ def _few(texts: t.Sequence[str]) -> t.List[str]:
     return [*texts[:_TOLD], *([f"and {len(texts) - _TOLD} more"] if len(texts) > _TOLD else [])]
 
 
-def _by_architecture(selected: t.Sequence[t.Tuple[str, Package]]) -> t.Iterator[t.Tuple[str, t.List[judge.Wish]]]:
+def _by_architecture(selected: t.Sequence[t.Tuple[str, Package]]) -> t.Iterator[t.Tuple[str, t.List[Build]]]:
     for architecture, group in itertools.groupby(selected, key=lambda pair: pair[0]):
-        yield architecture, [(one.repository.name, one.name, one.version, one.architecture) for _architecture, one in group]
+        yield architecture, [Build(one.name, one.version, one.architecture, one.repository.name) for _architecture, one in group]

@@ -93,7 +93,8 @@ def draft(one: Contents, sums: t.Container[str], store: Store) -> Draft:
             if not store.has(file.wanted.sha256, file.wanted.size):
                 os.replace(file.local, store.partial(file.wanted.sha256))
                 store.keep(file.wanted.sha256)
-    return Draft([Head(rebuilt.files, one.snapshot.dated)], [file.wanted for file in rebuilt.files], entries, one.snapshot.dated)
+    files = tuple(file._replace(local=store.path(file.wanted.sha256)) for file in rebuilt.files)
+    return Draft([Head(files, one.snapshot.dated)], [file.wanted for file in files], entries, one.snapshot.dated)
 
 
 class Head(t.NamedTuple):

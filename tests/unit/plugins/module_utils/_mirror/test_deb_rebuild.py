@@ -57,12 +57,13 @@ def _packed(**texts: str) -> archives.Files:
 @st.composite
 def _archives(draw: st.DrawFn) -> t.Tuple[t.List[str], t.List[str], t.Set[str]]:
     """Stanzas for two architectures, those of architecture all in both, and names to keep."""
-    builds = draw(st.lists(st.tuples(st.from_regex(r"[a-z][a-z0-9+.-]{1,6}", fullmatch=True), st.sampled_from(("1", "2~x", "1:3-4")),
-                                     st.sampled_from(("all", "amd64", "arm64")), st.text("aé:\u2028 |", max_size=6)), unique_by=lambda one: one[:3], max_size=8))
-    stanzas = [(name, architecture, archives.stanza(name, f"{name} {version}".encode(), architecture, version) + f"X-Note: {note.strip()}\n")
-               for name, version, architecture, note in builds]
+    name, version = st.from_regex(r"[a-z][a-z0-9+.-]{1,6}", fullmatch=True), st.sampled_from(("1", "2~x", "1:3-4"))
+    build = st.tuples(name, version, st.sampled_from(("all", "amd64", "arm64")), st.text("aé:\u2028 |", max_size=6))
+    builds = draw(st.lists(build, unique_by=lambda one: one[:3], max_size=8))
+    stanzas = [(package, architecture, archives.stanza(package, f"{package} {number}".encode(), architecture, number) + f"X-Note: {note.strip()}\n")
+               for package, number, architecture, note in builds]
     amd64, arm64 = ([text for _name, architecture, text in stanzas if architecture in ("all", own)] for own in ("amd64", "arm64"))
-    return amd64, arm64, set(draw(st.lists(st.sampled_from([name for name, _architecture, _text in stanzas] or ["none"]))))
+    return amd64, arm64, set(draw(st.lists(st.sampled_from([package for package, _architecture, _text in stanzas] or ["none"]))))
 
 
 @given(_archives())
@@ -85,7 +86,8 @@ def test_read_again_it_has_exactly_what_was_kept(archive: t.Tuple[t.List[str], t
 
 def test_what_other_indices_say_of_it_is_kept(tmp_path: t.Any) -> None:
     store = Store(str(tmp_path))
-    sources = "\n".join(archives.source_stanza(name, {f"{name}_{version}.dsc": b"x"}, version) for name, version in (("app", "1"), ("app", "2"), ("one", "1.0-1")))
+    builds = (("app", "1"), ("app", "2"), ("one", "1.0-1"))
+    sources = "\n".join(archives.source_stanza(name, {f"{name}_{version}.dsc": b"x"}, version) for name, version in builds)
     suite = _suite(store, _packed(**{
         "main/binary-amd64/Packages": "\n".join((archives.stanza("app-bin", b"a", version="1+b1") + "Source: app (1)\n", archives.stanza("one", b"b"))),
         "main/binary-arm64/Packages": "", "main/source/Sources": sources,
@@ -126,7 +128,7 @@ def test_packages_for_all_architectures_are_found_where_they_are(tmp_path: t.Any
 def test_a_flat_archive_stays_flat(tmp_path: t.Any) -> None:
     store = Store(str(tmp_path))
     source = SOURCE._replace(suites=("/",), sources=False, contents=False)
-    stanzas = [archives.stanza("one", b"1", "amd64", path="one.deb"), archives.stanza("two", b"2", path="two.deb"), archives.stanza("six", b"6", path="six.deb")]
+    stanzas = [archives.stanza(name, name.encode(), architecture, path=f"{name}.deb") for name, architecture in (("one", "amd64"), ("two", "all"), ("six", "all"))]
     suite = _suite(store, _packed(Packages="\n".join(stanzas)), source, key="/")
     _draft, files = _rebuilt(store, suite, lambda one: one.name != "six")
     assert files["Packages.gz"] == f"{stanzas[0]}\n{stanzas[1]}\n".encode()
