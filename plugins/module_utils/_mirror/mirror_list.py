@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.xml_stream import Reader
@@ -48,10 +49,19 @@ def parse(content: bytes, what: str) -> MirrorList:
     what: names it in the Failure, raised when it holds no http or https URL. Other URLs, and those with a login, are left out.
     """
     listed = _metalink(content, what) if content.lstrip().startswith(b"<") else _plain(content)
-    urls = tuple(dict.fromkeys(url for url in listed.urls if _URL.fullmatch(url)))[:_MOST]
+    urls = tuple(dict.fromkeys(url for url in listed.urls if _usable(url)))[:_MOST]
     if not urls:
         raise Failure(f"read {what}", "it holds no http or https URL", _REMEDY)
     return listed._replace(urls=urls)
+
+
+def _usable(url: str) -> bool:
+    """Whether address.parse() takes it: one bad line is no reason to do without the others."""
+    try:
+        parts = urlsplit(url)
+        return _URL.fullmatch(url) is not None and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _plain(content: bytes) -> MirrorList:

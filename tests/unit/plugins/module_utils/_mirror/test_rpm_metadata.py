@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import mirror_list, rpm_primary, rpm_repomd
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import address, mirror_list, rpm_primary, rpm_repomd
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Entry, Wanted
 from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import archives
 
@@ -141,6 +141,13 @@ def test_where_only_tls_vouches_it_does_not_end_at_the_list() -> None:
     assert summed.vouched(False, "https://x.example.org/list") == summed
     with pytest.raises(Failure, match=r"use https://\*\*\*@x.example.org/list: it names no https mirror"):
         listed._replace(urls=listed.urls[:1]).vouched(False, "https://x:y@x.example.org/list")
+
+
+@given(st.lists(st.text(st.sampled_from("htps:/[]@.:09aé%?#\\ \t-_"), max_size=12)))
+def test_every_mirror_of_a_list_can_be_asked(ends: t.List[str]) -> None:
+    content = "\n".join(["http://good.example.org", *(f"http://{end}" for end in ends), "http://[::1", "http://a:99999/", "https:///r"])
+    for url in mirror_list.parse(content.encode(), "list").urls:
+        address.parse(url)
 
 
 def test_of_a_long_list_the_preferred_are_taken() -> None:
