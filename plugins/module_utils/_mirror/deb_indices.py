@@ -16,7 +16,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Sourc
 
 # Suffixes of the same index, the one to read first: gz unpacks 3.5 times faster than xz, and a mirror has both anyway.
 READABLE = (".gz", ".zst", ".xz", ".bz2", "")
-REBUILT = ("packages", "sources", "translation", "contents")  # what can be cut down to some packages
+# What is read of an archive that is not passed on: what can be cut down to some packages, and what names packages.
+_READ = {"rebuilt": ("packages", "sources", "translation", "contents"), "elsewhere": ("packages",)}
 _PACKED = re.compile(r"(.+?)(\.(?:gz|zst|xz|bz2|lzma|lz4))?")
 
 # The images of a suite's installer that is current: Debian's name, and Ubuntu's for its last ones.
@@ -61,7 +62,7 @@ def chosen(release: Release, source: Source, what: str) -> t.List[Index]:
     seen: t.Set[str] = set()
     for stem in sorted(packings):
         kind, place = _kind(stem)
-        if not kind or not _asked_for(kind, place, source, components) or (source.mode != "verbatim" and kind not in REBUILT):
+        if not kind or not _asked_for(kind, place, source, components) or kind not in _READ.get(source.mode, _KINDS):
             continue
         if kind in ("packages", "sources"):
             seen.update(value for value in place.values() if value)

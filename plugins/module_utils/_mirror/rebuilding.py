@@ -21,7 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import rebuild, reread, site_key, upstream
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.accepted import Accepted, Built
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Set, Signing
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Head, Held, Work
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.draft import Draft, Head, Held, Work
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generation, Generations, News, selection
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
@@ -100,14 +100,21 @@ class Rebuilding:
         self._store.unsettled()
         rebuilt = rebuild.rebuild(self._set, sources, upstreams, self._store)
         work.warnings.extend(rebuilt.warnings)
+        standing = self._standing(ours, rebuilt.drafts, now)
+        for source in ours:
+            if source.name not in standing:
+                work.drafts[source.name] = rebuilt.drafts[source.name]
+            work.built[source.name] = Built(basis, "", tuple(rebuilt.warnings))
+
+    def _standing(self, sources: t.Sequence[Source], drafts: t.Mapping[str, Draft], now: int) -> t.Set[str]:
+        """The sources of which the last generation has what was drafted, as it was asked for."""
+        parts = self._last.sources if self._last else {}
+        same = [source for source in sources if source.name in parts and parts[source.name].selection == selection(source)]
+        if not same:
+            return set()
         with site_key.public(self._set.signing) as keyring:
-            for source in ours:
-                draft, held = rebuilt.drafts[source.name], self._held(source)
-                part = self._last.sources.get(source.name) if self._last else None
-                stands = all(_stands(head, held, now, self._set.signing, keyring) for head in draft.heads)
-                if part is None or part.selection != selection(source) or not stands:
-                    work.drafts[source.name] = draft
-                work.built[source.name] = Built(basis, "", tuple(rebuilt.warnings))
+            return {source.name for source in same
+                    if all(_stands(head, self._held(source), now, self._set.signing, keyring) for head in drafts[source.name].heads)}
 
     def _settled(self, source: Source, basis: str, now: int) -> bool:
         """Whether the last generation has what comes of this basis, with half of its time left."""

@@ -17,6 +17,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import A
 
 _HEAD = "repodata/repomd.xml"
 _SIGNATURE = f"{_HEAD}.asc"
+_READ = {"rebuilt": rpm_rebuild.KINDS, "elsewhere": ("primary", "filelists")}
 
 
 def read(
@@ -56,7 +57,7 @@ def _snapshot(
     if primary is None:
         raise Failure(f"mirror {what}", "it names no primary metadata", "The upstream is damaged; nothing was used")
     # What is not passed on is only read: databases, deltas and chunked files are not.
-    large = [data.wanted for data in (repomd.data if source.mode == "verbatim" else repomd.readable(rpm_rebuild.KINDS))]
+    large = [data.wanted for data in (repomd.readable(_READ[source.mode]) if source.mode in _READ else repomd.data)]
     local = upstream.taken(take, large)
     name = upstream.named(source, primary.wanted.path)
     slices = unpack.slices(local[primary.wanted.sha256], primary.open_size or unpack.UNDECLARED, name)

@@ -74,7 +74,7 @@ def state(memory: Memory) -> t.Dict[str, t.Any]:
 def asked(source: Source) -> t.Tuple[str, str]:
     """Digests of what the source selects, and of whom it trusts: a change of either means reading everything again."""
     chosen = (source.format, source.suites, source.components, source.architectures, source.sources, source.contents, source.languages,
-              source.installer, source.mode == "verbatim")
+              source.installer, source.mode)
     keys = b""
     if source.keyring:
         try:

@@ -128,7 +128,8 @@ def test_packages_for_all_architectures_are_found_where_they_are(tmp_path: t.Any
 def test_a_flat_archive_stays_flat(tmp_path: t.Any) -> None:
     store = Store(str(tmp_path))
     source = SOURCE._replace(suites=("/",), sources=False, contents=False)
-    stanzas = [archives.stanza(name, name.encode(), architecture, path=f"{name}.deb") for name, architecture in (("one", "amd64"), ("two", "all"), ("six", "all"))]
+    packages = (("one", "amd64"), ("two", "all"), ("six", "all"))
+    stanzas = [archives.stanza(name, name.encode(), architecture, path=f"{name}.deb") for name, architecture in packages]
     suite = _suite(store, _packed(Packages="\n".join(stanzas)), source, key="/")
     _draft, files = _rebuilt(store, suite, lambda one: one.name != "six")
     assert files["Packages.gz"] == f"{stanzas[0]}\n{stanzas[1]}\n".encode()

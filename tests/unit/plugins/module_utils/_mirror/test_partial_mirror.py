@@ -83,6 +83,12 @@ def test_the_plan_is_what_the_sync_does(site: Site) -> None:
     assert not site.run("plan")["set"]["changed"]
 
 
+def test_a_plan_needs_no_key_yet(site: Site) -> None:
+    site.told["signing"]["home"] = str(site.work / "later")
+    assert site.run("plan")["set"]["changed"]
+    assert "there is no such directory" in site.sync(good=1) and site.shown() is None
+
+
 def test_a_signature_is_renewed_when_half_of_its_time_is_over(site: Site) -> None:
     site.told["valid_days"] = 1 / 86400
     first = site.sync()
