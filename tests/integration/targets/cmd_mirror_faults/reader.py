@@ -24,6 +24,8 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
+_PAUSE = 0.001  # seconds between two polls: what is read has to get on as well
+
 _Wanted = t.List[t.Tuple[str, str]]  # path and SHA-256
 
 
@@ -67,7 +69,7 @@ class _Reader:
 
     def read(self) -> None:
         """Poll until standard input ends."""
-        while not select.select([sys.stdin], [], [], 0)[0]:
+        while not select.select([sys.stdin], [], [], _PAUSE)[0]:
             try:
                 self._poll()
             except Exception as error:  # told to whoever looks at anomalies
