@@ -31,6 +31,7 @@ from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror.web_ser
 pytestmark = pytest.mark.skipif(rsync_daemon.MISSING, reason="rsync is not installed")
 
 BODY = random.Random(7).getrandbits(8 * 3_000_000).to_bytes(3_000_000, "little")
+COLLECTIONS = str(pathlib.Path(transport.__file__).parents[6])
 # What a child process does: fetch one file.
 FETCH = """
 import sys
@@ -246,7 +247,7 @@ def test_after_kill_9_the_next_run_goes_on_and_no_two_write_to_one_file(tmp_path
     with Daemon(tmp_path, {"f": BODY}) as daemon:
         daemon.gates.extend([Gate(2_000_000, hold=True), Gate(1_500_000)])
         settings = [daemon.url, store.root, *map(str, file)]
-        child = subprocess.Popen([sys.executable, "-c", FETCH, *settings], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        child = subprocess.Popen([sys.executable, "-c", FETCH, *settings], env={**os.environ, "PYTHONPATH": COLLECTIONS})
         partial = pathlib.Path(store.partial(file.sha256))
         until = time.monotonic() + 10
         while not (partial.exists() and partial.stat().st_size > 1_000_000) and time.monotonic() < until:
