@@ -134,7 +134,10 @@ def test_a_stopped_scrub_says_where_it_was(sites: Sites) -> None:
     sites.publish(**{f"p{number}": os.urandom(30000) for number in range(10)})
     process = subprocess.Popen(sites.program("mirror", "scrub", "--rate", "50K"))
     state = sites.root("mirror") / ".cmd-mirror/scrub.json"
-    time.sleep(1.5)
+    until = time.monotonic() + 60
+    while not (sites.root("mirror") / ".cmd-mirror/scrub.lock").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(1.2)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 128 + signal.SIGTERM
     first = json.loads(state.read_text())
