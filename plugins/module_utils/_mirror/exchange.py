@@ -40,6 +40,13 @@ class Fault(Exception):
         self.retry_after = retry_after
 
 
+class Absent(Fault):
+    """A server that has no status codes does not have the file."""
+
+    def __init__(self) -> None:
+        super().__init__("not there", final=True)
+
+
 class Reply:
     """A status, headers (names in any case) and a body that is read once, then closed."""
 

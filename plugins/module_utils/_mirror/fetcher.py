@@ -13,16 +13,17 @@ import heapq
 import os
 import threading
 import time
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault, Reply, said
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.lot import MOST_BYTES, MOST_FILES, Lot, Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Unobtainable, Wanted, inside
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.partial import claim
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.partial import Store, claim
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Queue, Task
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
+
+if TYPE_CHECKING:
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
 
 _SHOWN = 3  # failures told in full; the rest is counted
 _TICK = 0.2  # seconds between two looks at progress and stop
@@ -159,6 +160,9 @@ class _Fetch:
 
     def _attempt_lot(self, first: Task, place: Place, rsync: Rsync) -> None:
         """Fetch a file, and with it others that are to be had from the same rsync daemon."""
+        # As in Transport: compiled by those who need it.
+        from ansible_collections.egi.cmd.plugins.module_utils._mirror.lot import MOST_BYTES, MOST_FILES, Lot
+
         places = {first: place}
         for task in self._queue.take_more(MOST_FILES - 1, MOST_BYTES - first.size):
             best = task.best()

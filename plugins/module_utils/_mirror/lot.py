@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from typing import Dict, Iterable, List, NamedTuple, Optional, Protocol
+from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.partial import claim
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.partial import Store, claim
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Task
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Site, Transport
@@ -22,21 +22,6 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import S
 MOST_FILES = 256
 MOST_BYTES = 256 << 20  # what is on its way when a run ends is little, and others get their turn
 _CHUNK = 1 << 20
-
-
-class Store(Protocol):
-    """What a lot needs of the store."""
-
-    arriving: str
-
-    def has(self, sha256: str, size: int) -> bool:
-        """Whether the file is there."""
-
-    def partial(self, sha256: str) -> str:
-        """The path a file is written to until it is verified."""
-
-    def keep(self, sha256: str) -> str:
-        """Take in the verified partial file."""
 
 
 class Result(NamedTuple):

@@ -9,7 +9,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Optional
+from typing import Optional, Protocol
+
+
+class Store(Protocol):
+    """What fetching needs of the store. arriving: a directory on its file system."""
+
+    arriving: str
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether the file is there."""
+
+    def partial(self, sha256: str) -> str:
+        """The path a file is written to until it is verified."""
+
+    def keep(self, sha256: str) -> str:
+        """Take in the verified partial file."""
 
 
 def claim(partial: str) -> Optional[int]:

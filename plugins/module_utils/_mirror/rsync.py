@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import Address, userinfo
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Fault
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Absent, Fault
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 
 AT_ONCE = 2  # daemons count their connections and turn away the next; each of ours brings many files
@@ -42,13 +42,6 @@ _FULL = ("No space left on device", "Disk quota exceeded")
 _ABOUT = re.compile(r'"/?([^"]+)"(?: \(in [^)]*\))?(?: failed)?: (.+?) \((\d+)\)')
 _GONE = re.compile(r'file has vanished: "/?([^"]+)"')
 _ABSENT = (str(errno.ENOENT), str(errno.ENOTDIR))
-
-
-class Absent(Fault):
-    """The daemon has no such file."""
-
-    def __init__(self) -> None:
-        super().__init__("not there", final=True)
 
 
 class Rsync:

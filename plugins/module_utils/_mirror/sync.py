@@ -238,8 +238,9 @@ class Mirror:
                 self.fetch(source, [*large, *(entry.wanted for entry in snapshot.entries)], show)
 
         with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-            for _fetched in pool.map(one_host, hosts.values()):
-                pass
+            fetched = [pool.submit(one_host, together) for together in hosts.values()]
+        for one in fetched:  # after the last: what others bring meanwhile need not be fetched again
+            one.result()
 
     def _prune(self, of_set: Set) -> retention.Freed:
         if not retention.expired(self.generations, self.pointers, of_set.name, of_set.policy, time.time()):

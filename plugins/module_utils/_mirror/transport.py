@@ -12,15 +12,17 @@ import hashlib
 import random
 import threading
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import Address, parse
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.connections import Connections, Watch
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Exchanges, Fault, Reply
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Absent, Exchanges, Fault, Reply
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source, inside
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.rate import Limit
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import AT_ONCE, Absent, Rsync
+
+if TYPE_CHECKING:
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
 
 MOST_METADATA = 64 * 1024 * 1024
 LEAST_BYTES_PER_SECOND = 500  # slower than this over a whole time-out is no transfer
@@ -123,6 +125,9 @@ class Transport:
         self._halted = False
         daemons = [site for site in self.sites if site.address.module]
         if daemons:
+            # Compiled by those who need it, in every run.
+            from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import AT_ONCE, Rsync
+
             program = Rsync(source, timeout, limit_bytes_per_second, LEAST_BYTES_PER_SECOND, lambda: self.stopped)
             for site in daemons:
                 site.rsync = program

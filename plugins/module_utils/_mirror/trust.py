@@ -21,8 +21,6 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import key_expiry
 
 _BEGIN_TEXT = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _BEGIN_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
@@ -163,6 +161,10 @@ def _sqv(program: str, keyring: str, paths: t.Tuple[str, str], action: str) -> t
     It judges a key at the time of the signature, and so accepts what a key that is expired now signed, or backdated.
     gpgv does not, and what a site accepts must not depend on which of the two it has.
     """
+    # Compiled by those who need it, in every run.
+    from ansible_collections.egi.cmd.plugins.module_utils._host.openpgp import OpenPGPError
+    from ansible_collections.egi.cmd.plugins.module_utils._mirror import key_expiry
+
     done = _run([program, "--keyring", keyring, *paths], action)
     good = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if _FINGERPRINT.fullmatch(line)]
     if done.returncode != 0 or not good:
