@@ -11,6 +11,7 @@ the others is not taken. Nothing here asks an upstream or a key.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -135,16 +136,16 @@ def _choose(of_set: Set, sources: t.Sequence[Source], worlds: t.Mapping[str, Wor
     refuses = {source.name: excluded(source.select) for source in rebuilt}
 
     def refused(package: Package) -> bool:
-        name = source_of(package)
+        name = _source_of(package)
         return name in refuses and refuses[name](package)
 
     for source in rebuilt:
-        require_names(source.select, (one for world in worlds.values() for one in world.packages if source_of(one) == source.name))
+        require_names(source.select, (one for world in worlds.values() for one in world.packages if _is_of(source.name, one)))
     choice = _Choice({}, [], [])
     unresolved: t.List[Unresolved] = []
     unproven: t.List[Package] = []
     for architecture, world in worlds.items():
-        selected = [one for source in rebuilt for one in select(source.select, world, lambda one, name=source.name: source_of(one) == name)]  # type: ignore[misc]
+        selected = [one for source in rebuilt for one in select(source.select, world, functools.partial(_is_of, source.name))]
         closure = close(world, selected, of_set.recommends, refused)
         choice.kept[architecture] = closure.packages
         choice.selected.extend((architecture, one) for one in selected)
@@ -156,9 +157,13 @@ def _choose(of_set: Set, sources: t.Sequence[Source], worlds: t.Mapping[str, Wor
     return choice
 
 
-def source_of(package: Package) -> str:
+def _source_of(package: Package) -> str:
     """The name of the source a package comes from: a repository is called after it, and its suite if it has any."""
     return package.repository.name.partition("/")[0]
+
+
+def _is_of(name: str, package: Package) -> bool:
+    return _source_of(package) == name
 
 
 def _few(texts: t.Sequence[str]) -> t.List[str]:
