@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import transport
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import parse
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import basic, parse
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Unobtainable
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
@@ -200,6 +200,15 @@ def test_logins_are_from_url_or_netrc_and_are_never_shown(tmp_path: pathlib.Path
             with pytest.raises(Failure, match="auth failed") as caught:
                 mirror.get("f")
             assert "wrong" not in str(caught.value) and daemon.connections == before + 1
+
+
+def test_a_proxy_is_asked_for_a_tunnel(tmp_path: pathlib.Path) -> None:
+    with Daemon(tmp_path, {"f": b"text"}) as daemon, web_server.Upstream({}) as proxy:
+        with Transport(source(daemon.url, proxy=proxy.url.replace("//", "//joe:pass%20word@")), retries=0) as mirror:
+            assert mirror.get("f").body == b"text"
+        (request,) = proxy.requests
+        assert (request.method, request.target) == ("CONNECT", daemon.place)
+        assert request.headers["proxy-authorization"] == basic("joe", "pass word")
 
 
 def test_a_daemon_that_turns_us_away_is_not_asked_again(tmp_path: pathlib.Path) -> None:
