@@ -81,6 +81,7 @@ class Session:
             rows.append([name, pointer.generation + (" (held)" if pointer.held else "") if pointer else "-", str(len(known)), last])
         notes = [f"{name}: {run['error']}" for name, run in runs.items() if run.get("error")]
         notes += [f"{name}: warning: {warning}" for name, run in runs.items() for warning in run.get("warnings", ())]
+        notes += scrub_console.status(self.configuration)
         return OK, data, "\n".join([display.table(["SET", "PUBLISHED", "SNAPSHOTS", "LAST SYNC"], rows), *notes])
 
     def verify(self) -> Result:

@@ -11,7 +11,8 @@ import argparse
 import re
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._mirror import display
+from ansible_collections.egi.cmd.plugins.module_utils._mirror import display, report
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Configuration
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.rate import Limit
 
 if t.TYPE_CHECKING:
@@ -43,6 +44,14 @@ def run(session: Session) -> Result:
     data = {"changed": any(finding.repaired for finding in done.findings), "files": done.files, "bytes": done.size, "share": done.share,
             "findings": [finding._asdict() for finding in done.findings], "notes": done.notes}
     return (0 if done.sound else 4), data, "\n".join(lines)
+
+
+def status(configuration: Configuration) -> t.Iterator[str]:
+    """A line on the scrub, once there was one."""
+    known = report.load_scrub(configuration)
+    if "ended" in known:
+        whole = display.moment(known["round_ended"]) if "round_ended" in known else "never yet"
+        yield f"scrub: {known['share']:.0%} of this round, the whole store last: {whole}, damaged files: {len(known['damaged'])}"
 
 
 def _rate(text: str) -> int:

@@ -187,7 +187,7 @@ def test_our_own_damaged_record_is_a_finding(sites: Sites) -> None:
     assert name in done["findings"][0]["path"] and done["files"] > 0
 
 
-def test_metrics_tell_of_the_walk_and_a_sync_keeps_them(sites: Sites) -> None:
+def test_metrics_tell_of_the_walk_and_a_sync_keeps_them(sites: Sites, capsys: pytest.CaptureFixture[str]) -> None:
     sites.publish(alpha=b"one" * 500)
     flip(stored(sites, b"one" * 500))
     configuration = json.loads((sites.work / "mirror.json").read_text())
@@ -197,6 +197,9 @@ def test_metrics_tell_of_the_walk_and_a_sync_keeps_them(sites: Sites) -> None:
         lines = (sites.work / "metrics.prom").read_text().splitlines()
         assert {"egi_cmd_mirror_scrub_damaged_files 1", "egi_cmd_mirror_scrub_round_ratio 1.0"} <= set(lines)
         assert any(line.startswith("egi_cmd_mirror_scrub_round_timestamp_seconds ") for line in lines)
+    capsys.readouterr()
+    assert console.main(["--config", str(sites.work / "mirror.json"), "status"]) == 0
+    assert "scrub: 100% of this round" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("wrong", [["--rate", "fast"], ["--rate", "0"], ["--for", "10"], ["--for", "0s"]])
