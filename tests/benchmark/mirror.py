@@ -39,21 +39,22 @@ def main() -> int:
         return 1
     if asked.install:
         tools.install()
-    began = os.getloadavg()[0]
+    lines = []
     with tempfile.TemporaryDirectory(prefix="egi-mirror-", dir=asked.work) as name:
         work = pathlib.Path(name)
         keys = bed.Keys(work)
         try:
             with serving(work, asked.port) as server:
-                lines = [*_measure(asked, work, keys, server)]
+                for line in _report(asked, work, keys, server):
+                    print(line, flush=True)
+                    lines.append(line)
         finally:
             keys.close()
-    text = "\n".join([*_machine(asked, began), *lines]) + "\n"
-    sys.stdout.write(text)
     if asked.write:
+        text = "\n".join(lines)
         guide = _GUIDE.read_text(encoding="utf-8")
         head, _begin, rest = guide.partition(_BEGIN)
-        _GUIDE.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+        _GUIDE.write_text(f"{head}{_BEGIN}\n{text}\n\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
     return 0
 
 
@@ -74,30 +75,38 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(asked: argparse.Namespace, work: pathlib.Path, keys: bed.Keys, server: Server) -> t.Iterator[str]:
+def _report(asked: argparse.Namespace, work: pathlib.Path, keys: bed.Keys, server: Server) -> t.Iterator[str]:
+    """Everything, part by part as it is known."""
+    yield from _machine(asked)
     bench = scenarios.Bench(work, server, asked.patience)
     debs, rpms = ([kind for kind in kinds if _takes_part(kind, asked, work)] for kinds in (tools.DEB, tools.RPM))
-    milliseconds = f"{ROUND_TRIP * 1000:.0f} ms"
+    away = f"{ROUND_TRIP * 1000:.0f} ms away"
     if {"deb", "far", "faults"} & set(asked.only):
         archive = bed.debs(work, keys, asked.debs)
         what = f"{asked.debs:,} debs, {archive.size() / 1e6:.0f} MB"
         if "deb" in asked.only:
-            yield from ["", f"### {what}, loopback", *table.of_runs(bench.rounds(archive, debs, asked.rounds, server.near, _ALL))]
+            yield from _part(f"{what}, loopback", lambda: table.of_runs(bench.rounds(archive, debs, asked.rounds, server.near, _ALL)))
         if "far" in asked.only:
-            yield from ["", f"### {what}, {milliseconds} away", "", _proof(server, archive)]
-            yield from table.of_runs(bench.rounds(archive, debs, asked.far_rounds, server.far, _BRIEF))
+            proof = ["", _proof(server, archive)]
+            yield from _part(f"{what}, {away}", lambda: [*proof, *table.of_runs(bench.rounds(archive, debs, asked.far_rounds, server.far, _BRIEF))])
         if "faults" in asked.only:
-            yield from ["", f"### {what}: what goes wrong", *table.of_interrupted(bench.interrupted(archive, debs))]
-            yield from table.of_damaged(bench.damaged(archive, debs), {kind.name: kind.checks for kind in debs})
+            yield from _part(f"{what}, killed half-way", lambda: table.of_interrupted(bench.interrupted(archive, debs)))
+            yield from _part(f"{what}, one damaged", lambda: table.of_damaged(bench.damaged(archive, debs), {kind.name: kind.checks for kind in debs}))
     if "rpm" in asked.only:
         repository = bed.rpms(work, keys, asked.rpms)
         what = f"{asked.rpms:,} rpms, {repository.size() / 1e6:.0f} MB"
-        for place, url, rounds in (("loopback", server.near, asked.rounds), (f"{milliseconds} away", server.far, asked.far_rounds)):
-            yield from ["", f"### {what}, {place}", *table.of_runs(bench.rounds(repository, rpms, rounds, url, _BRIEF))]
+        for place, url, rounds in (("loopback", server.near, asked.rounds), (away, server.far, asked.far_rounds)):
+            yield from _part(f"{what}, {place}", lambda: table.of_runs(bench.rounds(repository, rpms, rounds, url, _BRIEF)))
     if "large" in asked.only:
         archive = bed.large(work, keys, asked.stanzas)
-        yield from ["", f"### An index of {asked.stanzas:,} packages, of a few bytes each, loopback"]
-        yield from table.of_runs(bench.rounds(archive, debs, 1, server.near, _ALL))
+        yield from _part(f"{asked.stanzas:,} packages of a few bytes each, loopback", lambda: table.of_runs(bench.rounds(archive, debs, 1, server.near, _ALL)))
+
+
+def _part(title: str, measure: t.Callable[[], t.Iterable[str]]) -> t.Iterator[str]:
+    """A headline, the load, which makes every number worse, and what was measured."""
+    before = os.getloadavg()[0]
+    lines = [*measure()]
+    yield from ["", f"### {title}", "", f"Load of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after.", *lines]
 
 
 def _takes_part(kind: t.Type[tools.Tool], asked: argparse.Namespace, work: pathlib.Path) -> bool:
@@ -109,12 +118,12 @@ def _proof(server: Server, archive: bed.Archive) -> str:
     return f"Fifty small requests, one after the other on an open connection, took {seconds * 1000:.1f} ms each."
 
 
-def _machine(asked: argparse.Namespace, began: float) -> t.Iterator[str]:
+def _machine(asked: argparse.Namespace) -> t.Iterator[str]:
     kinds = [kind(pathlib.Path(asked.work)) for kind in (*tools.DEB, tools.Reposync)]
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
     yield (f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({', '.join(sorted(model)) or platform.machine()}), Python {platform.python_version()}, "
-           f"targets in `{asked.work}`; load {began:.1f} before and {os.getloadavg()[0]:.1f} after.")
+           f"targets in `{asked.work}`.")
     yield "; ".join(f"{tool.name} {tool.version()}" if tool.program() else f"{tool.name}: could not be had" for tool in kinds) + "."
 
 
