@@ -29,6 +29,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import T
 VERSION = "0.1.0"
 _MASTER = "project/trace/master"  # where Debian's archives say when they were made
 _LARGEST = 1 << 16
+_PATIENCE = 10.0  # seconds an upstream gets that says nothing: what was synced is published already
 _SHOWN = 200  # characters of what a stranger wrote
 
 
@@ -65,7 +66,7 @@ def _upstream(mirror: Mirror, source: Source) -> t.Optional[str]:
     """What the upstream's own trace says, in a line: most upstreams have none, and nothing depends on it."""
     told = mirror.configuration
     try:
-        with Transport(source, 1, told.limit, told.timeout, 0, mirror.stop) as transport:
+        with Transport(source, 1, told.limit, min(told.timeout, _PATIENCE), 0, mirror.stop) as transport:
             answer = transport.get(_MASTER, None, _LARGEST)
     except Failure:
         return None
