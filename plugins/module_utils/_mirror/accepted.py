@@ -22,11 +22,12 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.pointer import STA
 
 class Built(t.NamedTuple):
     """What a rebuilt source was made of and became. basis: digest of all that went into it; identity: of what came out;
-    warnings: what could not be resolved."""
+    warnings: what could not be resolved. key_ends: unix time when the first key that signed it expires, 0 for never."""
 
     basis: str = ""
     identity: str = ""
     warnings: t.Tuple[str, ...] = ()
+    key_ends: int = 0
 
 
 class Acceptance(t.NamedTuple):
@@ -54,7 +55,7 @@ class Accepted:
             built = data.get("built", {})
             return Acceptance(
                 data["identity"], data["dated"], data["state"], tuple(Wanted(*row) for row in data.get("kept", ())),
-                Built(built.get("basis", ""), built.get("identity", ""), tuple(built.get("warnings", ()))),
+                Built(built.get("basis", ""), built.get("identity", ""), tuple(built.get("warnings", ())), built.get("key_ends", 0)),
             )
         except FileNotFoundError:
             return Acceptance()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._archive import release_file
@@ -26,6 +27,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Validators
+
+_SOON = 30 * 86400  # seconds people get to give clients another key
 
 
 class Rebuilding:
@@ -46,6 +49,10 @@ class Rebuilding:
             sources = rebuild.world_of(self._set, form)
             if sources:
                 self._rebuild(sources, read, now, work)
+        ends = min((known.built.key_ends for known in self._known.values() if known.built.key_ends), default=0)
+        if ends and ends - now < _SOON:
+            work.warnings.append(f"the key that signs {self._set.name} expires on {time.strftime('%Y-%m-%d', time.gmtime(ends))}: "
+                                 "make another, give it to clients, and name both in signing")
         return work
 
     def news(self, work: Work) -> t.Dict[str, News]:
@@ -66,8 +73,10 @@ class Rebuilding:
         """The news with every draft signed; a head that is as published keeps its signature."""
         done = dict(news)
         with site_key.public(self._set.signing) as keyring, site_key.secret(self._set.signing, self._set.name) as home:
+            ends = min((key.expires for key in home.keys() if key.fingerprint in self._set.signing.keys and key.expires), default=0)
             for source in self._set.sources:
                 if source.name in work.drafts:
+                    work.built[source.name] = work.built[source.name]._replace(key_ends=ends)
                     snapshot, held, documents, heads = news[source.name].snapshot, self._held(source), [], {}
                     for head in work.drafts[source.name].heads:
                         if _stands(head, held, now, self._set.signing, keyring):
@@ -104,7 +113,7 @@ class Rebuilding:
         for source in ours:
             if source.name not in standing:
                 work.drafts[source.name] = rebuilt.drafts[source.name]
-            work.built[source.name] = Built(basis, "", tuple(rebuilt.warnings))
+            work.built[source.name] = Built(basis, "", tuple(rebuilt.warnings), self._known[source.name].built.key_ends)
 
     def _standing(self, sources: t.Sequence[Source], drafts: t.Mapping[str, Draft], now: int) -> t.Set[str]:
         """The sources of which the last generation has what was drafted, as it was asked for."""
@@ -120,7 +129,7 @@ class Rebuilding:
         """Whether the last generation has what comes of this basis, with half of its time left."""
         part = self._last.sources.get(source.name) if self._last else None
         built = self._known[source.name].built
-        if part is None or (built.basis, built.identity) != (basis, part.identity):
+        if part is None or (built.basis, built.identity) != (basis, part.identity) or 0 < built.key_ends <= now:
             return False
         held = self._held(source)
         if len(held) != len(self._documents(source)):

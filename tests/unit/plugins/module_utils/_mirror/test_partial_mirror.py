@@ -150,6 +150,16 @@ def test_nothing_is_published_that_cannot_be_signed(site: Site) -> None:
     assert "a keyring and no home" in site.sync(good=1) and site.shown() == before
 
 
+def test_a_key_that_ends_soon_is_told_of_in_every_run(site: Site) -> None:
+    site.told["signing"]["keys"] = [site.key.make("brief", expires="20d")]
+    site.sync()
+    for _again in range(2):
+        assert any("expires on 20" in warning and "make another" in warning for warning in site.sync()["warnings"])
+    site.told["signing"]["keys"] = [FINGERPRINTS["site"]]
+    site.sync()
+    assert site.sync()["warnings"] == []
+
+
 def test_another_key_signs_what_did_not_change(site: Site) -> None:
     site.sync()
     other = site.key.make("other")
