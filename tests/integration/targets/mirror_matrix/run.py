@@ -51,7 +51,8 @@ def judge(row: Row, site: Site) -> None:
 
 def main() -> int:
     failed = 0
-    rows = [*lies.rows(), *damage.rows()]
+    rows = [(name, row, False) for name, row in (*lies.rows(), *damage.rows())]
+    rows += [(name, row, True) for name, row in lies.rows_of_rebuilt()]
     with tempfile.TemporaryDirectory(prefix="egi-matrix-") as top, keys.throw_away() as key:
         work = Path(top)
         signers = Signers(key, work)
@@ -61,13 +62,14 @@ def main() -> int:
         def one(number: int) -> t.Tuple[str, float]:
             started = time.monotonic()
             try:
-                judge(rows[number][1], Site(work / str(number), signers, executable, number))
+                _name, row, rebuilt = rows[number]
+                judge(row, Site(work / str(number), signers, executable, number, rebuilt))
             except Exception:
                 return traceback.format_exc(), time.monotonic() - started
             return "", time.monotonic() - started
 
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for (name, _row), (error, seconds) in zip(rows, pool.map(one, range(len(rows)))):
+            for (name, _row, _rebuilt), (error, seconds) in zip(rows, pool.map(one, range(len(rows)))):
                 failed += bool(error)
                 print(f"FAILED: {name}\n{error}" if error else f"ok: {name} ({seconds:.1f} s)", flush=True)
     print(f"{len(rows) - failed} passed, {failed} failed, 0 skipped")

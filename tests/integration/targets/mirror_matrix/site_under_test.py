@@ -22,6 +22,7 @@ from ansible_collections.egi.cmd.tests.unit.plugins.module_utils._mirror import 
 INDEX = "main/binary-amd64/Packages"
 SUITE = "deb/dists/suite"
 _SENTENCE = re.compile(r"Failed to [^:]+: .+\. [A-Z].+\.", re.DOTALL)  # what, why, and the way out
+_PACKAGE = re.compile("deb/pool/|rpm/Packages/")
 # A bomb that is unpacked into memory ends the run with a traceback. Stacks of threads count as well.
 _LIMITED = ("prlimit", f"--data={512 << 20}")
 
@@ -37,18 +38,28 @@ class Answer(t.NamedTuple):
 
 
 class Signers:
-    """Two keys, one of which the mirror trusts; shared by all sites, because making them takes longer than a sync."""
+    """The upstream's key, and one the mirror does not know; shared by all sites, because making them takes longer than a sync."""
 
     def __init__(self, key: keys.Keys, work: Path) -> None:
         self.key = key
+        self.work = work
         self.trusted, self.stranger = key.make("upstream"), key.make("stranger")
         self.keyring = key.keyring(work / "keys.gpg", self.trusted)
+
+    def of_a_mirror(self, name: str) -> t.Dict[str, t.Any]:
+        """What a mirror signs with: a GnuPG home of its own, whose agent it ends itself."""
+        home = self.work / f"{name}.gnupg"
+        home.mkdir(mode=0o700)
+        fingerprint = keys.Keys(str(home)).make("site")
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+        return {"home": str(home), "keys": [fingerprint]}
 
 
 class Site:
     """An upstream of six packages, deb and rpm, served honestly until told otherwise; and the mirror's directories."""
 
-    def __init__(self, work: Path, signers: Signers, program: Path, seed: int) -> None:
+    def __init__(self, work: Path, signers: Signers, program: Path, seed: int, rebuilt: bool = False) -> None:
+        """rebuilt: the mirror selects every package, and makes and signs indices of its own."""
         self.work, self.signers, self.program = work, signers, program
         self.random = random.Random(seed)
         self.root = work / "srv/mirror"
@@ -60,15 +71,20 @@ class Site:
         self.accepted: t.Set[t.Tuple[str, str]] = set()  # path and SHA-256 of all that was mirrored
         self.epoch = int(time.time()) - 5000  # every state a second later, all of them in the past
         self.server = web_server.Upstream({})
+        self.signing = signers.of_a_mirror(work.name) if rebuilt else None
         self.configure()
 
     def configure(self, url: str = "", **settings: t.Any) -> None:
         """Write the mirror's configuration. url: of the upstream; settings: for the whole mirror."""
         url = url or self.server.url
-        both = {"keyring": self.signers.keyring}
+        both: t.Dict[str, t.Any] = {"keyring": self.signers.keyring}
+        of_set: t.Dict[str, t.Any] = {}
+        if self.signing:
+            both.update(mode="rebuilt", select=[{"patterns": [".*"]}])
+            of_set["signing"] = self.signing
         sources = [{"name": "deb", "format": "deb", "urls": [f"{url}deb"], "suites": ["suite"], **both},
                    {"name": "rpm", "format": "rpm", "urls": [f"{url}rpm"], **both}]
-        whole = {"root": str(self.root), "margin": 0, "retries": 1, "timeout": 2, "sets": {"set": {"sources": sources}}, **settings}
+        whole = {"root": str(self.root), "margin": 0, "retries": 1, "timeout": 2, "sets": {"set": {"sources": sources, **of_set}}, **settings}
         self.config.write_text(json.dumps(whole))
 
     def content(self, size: int = 3000) -> bytes:
@@ -153,6 +169,8 @@ class Site:
         assert answer.code == 0, answer
         expected = files or {path[1:]: content for path, content in self.server.files.items()}
         seen = self.readable()
+        if self.signing:  # the upstream's packages under the mirror's own indices, which "verify" reads as a client does
+            expected, seen = ({path: one for path, one in files.items() if _PACKAGE.match(path)} for files in (expected, seen))
         for path, content in expected.items():
             assert seen.get(path) == archives.digest(content), f"{path} is not what the upstream has"
         # What readers of an earlier state may still ask for stays, under the paths it had.
