@@ -75,6 +75,12 @@ class DeskDirectory:
         """Where an item's bytes are."""
         return os.path.join(self.path, "files", item.sha256, item.file)
 
+    def bytes_of(self, sha256: str) -> t.Optional[str]:
+        """Where the bytes with this SHA-256 are, None if the desk has none."""
+        directory = os.path.join(self.path, "files", sha256)
+        names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        return os.path.join(directory, names[0]) if names else None
+
     def take(self, item: Item, source: str) -> None:
         """Copy an item's bytes in and make sure that they are what was declared. Raises Failure."""
         target = self.file(item)

@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._promotion.closure import Offer
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._promotion.closure import Offer, overlay_kinds
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.conditions import excuse
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Item
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.evidence import Evidence
@@ -41,6 +43,18 @@ def masking(evidence: Evidence) -> t.Iterator[Excuse]:
                          f"seen in an index of {found.day}, {age} days old")
 
 
+def masked_of_overlay(evidence: Evidence) -> t.List[t.Dict[str, str]]:
+    """Every package that hosts of the target have, or would have, and that hides a newer one; of each the highest version."""
+    highest: t.Dict[t.Tuple[str, str], Item] = {}
+    for item in (*(item for kind in overlay_kinds(evidence.target) for item in evidence.desk.items(kind)), *evidence.batch.items):
+        known = highest.get((item.platform, item.package))
+        if item.architecture not in SOURCES and (known is None or scheme(item.format).key(item.version) > scheme(item.format).key(known.version)):
+            highest[item.platform, item.package] = item
+    found = [(item, masked(item, evidence.offers.get(place, ()), evidence.terms.mos_versions)) for place, item in sorted(highest.items())]
+    return [{"platform": item.platform, "package": item.package, "version": item.version, "hidden": offer.version, "day": offer.day}
+            for item, offer in found if offer]
+
+
 def masked(item: Item, offers: t.Sequence[Offer], mos_versions: bool) -> t.Optional[Offer]:
     """The newest security fix of the base that a package was not built from and keeps from hosts, None if there is none.
 
@@ -62,8 +76,9 @@ def masked(item: Item, offers: t.Sequence[Offer], mos_versions: bool) -> t.Optio
 
 def _built_from(item: Item, mos_versions: bool) -> str:
     if mos_versions:
-        version = scheme(item.format).parse(item.version)
-        return f"{version.versioned_software}-{version.revision}"
+        with contextlib.suppress(Failure):  # what was taken in before the grammar was asked for may not keep to it
+            version = scheme(item.format).parse(item.version)
+            return f"{version.versioned_software}-{version.revision}"
     return item.version.rpartition("~")[0] or item.version
 
 
