@@ -18,7 +18,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import Rsync
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.schedule import Place, Task
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Site, Transport
 
-# A file of a lot is an open descriptor, twice over with two transfers at once, and a process may have 1,024.
+# A file of a lot is an open descriptor, twice over with two lots at once, and a process may have 1,024.
 MOST_FILES = 256
 MOST_BYTES = 256 << 20  # what is on its way when a run ends is little, and others get their turn
 _CHUNK = 1 << 20

@@ -22,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import typing as t
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import Add
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.exchange import Absent, Fault
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Source
 
-AT_ONCE = 2  # daemons count their connections and turn away the next; each of ours brings many files
+LOTS = 2  # one is checked while the next one arrives
 _CONNECT = 10.0  # seconds, as for HTTP
 _TICK = 0.2  # seconds between two looks at what is under way
 _ENDING = 10.0  # seconds
@@ -57,6 +58,7 @@ class Rsync:
         self._limit = limit
         self._least = least
         self._stopped = stopped
+        self._turn = threading.Lock()  # daemons count connections and turn away the next, and the program is told the whole limit
         self._proxy = _proxy(source.proxy) if source.proxy else ""
 
     def bring(
@@ -114,10 +116,20 @@ class Rsync:
         self, task: t.Sequence[str], address: Address, paths: t.Sequence[str], target: str, received: t.Optional[t.Callable[[], int]],
         hold: t.Sequence[int] = (),
     ) -> t.Tuple[int, str]:
-        """Run the program to its end; return exit code and messages. received: bytes so far, None if none are to come.
+        """Run the program to its end, one at a time; return exit code and messages. received: bytes so far, None if none are
+        to come. Raises Fault when we ended it."""
+        while not self._turn.acquire(timeout=_TICK):
+            if self._stopped():
+                raise Fault("stopped on request")
+        try:
+            return self._run_now(task, address, paths, target, received, hold)
+        finally:
+            self._turn.release()
 
-        Raises Fault when we ended it.
-        """
+    def _run_now(
+        self, task: t.Sequence[str], address: Address, paths: t.Sequence[str], target: str, received: t.Optional[t.Callable[[], int]],
+        hold: t.Sequence[int],
+    ) -> t.Tuple[int, str]:
         limit = [f"--bwlimit={max(1, self._limit // 1024)}"] if self._limit else []
         command = [
             str(self._program), *task, "--copy-links", "--no-implied-dirs", "--from0", "--files-from=-", "--8-bit-output", "--no-motd",

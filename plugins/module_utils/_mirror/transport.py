@@ -126,13 +126,12 @@ class Transport:
         daemons = [site for site in self.sites if site.address.module]
         if daemons:
             # Compiled by those who need it, in every run.
-            from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import AT_ONCE, Rsync
+            from ansible_collections.egi.cmd.plugins.module_utils._mirror.rsync import LOTS, Rsync
 
             program = Rsync(source, timeout, limit_bytes_per_second, LEAST_BYTES_PER_SECOND, lambda: self.stopped)
             for site in daemons:
                 site.rsync = program
-            # The program is told the whole limit, so there is one of it; and daemons turn away whom they have too many of.
-            self.connections = min(connections, 1 if limit_bytes_per_second else AT_ONCE)
+            self.connections = min(connections, LOTS)
         own = {site.address.origin: site.address.authorization for site in reversed(self.sites) if site.address.origin and not site.rsync}
         self._pool = Connections(source, set(own), timeout)
         self._watch = Watch(timeout, LEAST_BYTES_PER_SECOND, lambda: self.stopped)

@@ -25,7 +25,8 @@ class Gate(t.NamedTuple):
 
 
 class Daemon:
-    """Serves a directory as the module ``site``, and as ``closed`` to the user joe whose password is in ``password``.
+    """Serves a directory as the module ``site``, as ``narrow`` to one connection at a time, and as ``closed`` to the user
+    joe whose password is in ``password``.
 
     gates: for the next connections. connections: how many there were.
     """
@@ -42,6 +43,7 @@ class Daemon:
         secrets.write_text(f"joe:{self.password}\n")
         secrets.chmod(0o600)
         self._config.write_text(f"use chroot = no\nlog file = {work}/rsyncd.log\n[site]\npath = {self.directory}\n"
+                                f"[narrow]\npath = {self.directory}\nmax connections = 1\nlock file = {work}/rsyncd.lock\n"
                                 f"[closed]\npath = {self.directory}\nauth users = joe\nsecrets file = {secrets}\n")
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._open: t.List[socket.socket] = []

@@ -80,6 +80,12 @@ def test_many_files_come_in_few_transfers_and_only_once(tmp_path: pathlib.Path, 
     assert not list(store.partials())
 
 
+def test_a_daemon_that_takes_one_connection_is_not_asked_for_two(tmp_path: pathlib.Path, store: Store) -> None:
+    with Daemon(tmp_path, FILES) as daemon, Transport(source(f"rsync://{daemon.place}/narrow"), retries=0) as mirror:
+        fetch(mirror, [wanted(path, body) for path, body in FILES.items()], store)
+    assert all(held(store, body) for body in FILES.values())
+
+
 def test_a_file_that_is_here_in_part_is_completed(tmp_path: pathlib.Path, store: Store) -> None:
     file = wanted("f", BODY)
     with Daemon(tmp_path, {"f": BODY}) as daemon, Transport(source(daemon.url)) as mirror:
