@@ -257,9 +257,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
-from ansible_collections.egi.cmd.plugins.module_utils._archive import signing
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Signing
 from ansible_collections.egi.cmd.plugins.module_utils._promotion import change, display, parameters
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.change import Outcome, Request
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Report, Waiver
@@ -283,23 +281,13 @@ def _request(params: t.Mapping[str, t.Any], day: str) -> Request:
     return Request(params["batch"], params["state"], target, params["by"], files, tuple(params["after"]), reports, waivers)
 
 
-def _signing(params: t.Mapping[str, t.Any]) -> Signing:
-    keys = tuple(key.replace(" ", "").upper() for key in params["signing_keys"])
-    for key in keys:
-        if not signing.FINGERPRINT.fullmatch(key):
-            raise Failure(f"sign with key {key!r}", "it is no full fingerprint", "Write all 40 hexadecimal digits")
-    if not keys:
-        raise Failure("sign repositories", "signing_keys is empty", "Name a key; egi.cmd.repository_key makes one")
-    return Signing(params["key_home"], keys)
-
-
 def _run(params: t.Mapping[str, t.Any], dry: bool) -> Outcome:
     setting = parameters.setting(params, judging=params["state"] == "promoted")
     request = _request(params, str(setting.day))
     for path in (params["path"], params["mirror_root"]):
         parameters.require_own(path)
     directory = DeskDirectory(params["path"], setting.manifest["name"])
-    publication = Publication(directory, setting.manifest, params["mirror_root"], _signing(params))
+    publication = Publication(directory, setting.manifest, params["mirror_root"], parameters.signing_of(params))
     return change.run(directory, publication, setting, request, dry)
 
 

@@ -11,8 +11,10 @@ import datetime
 import os
 import typing as t
 
+from ansible_collections.egi.cmd.plugins.module_utils._archive import signing
 from ansible_collections.egi.cmd.plugins.module_utils._archive.metadata_check import Policy
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Signing
 from ansible_collections.egi.cmd.plugins.module_utils._promotion import indices
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.change import Setting
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.evidence import Terms
@@ -57,10 +59,21 @@ ARGUMENTS: t.Dict[str, t.Any] = {
 
 def setting(parameters: t.Mapping[str, t.Any], judging: bool) -> Setting:
     """What a batch is judged by. judging: read base and previous; otherwise they are not needed. Raises Failure."""
-    release = _manifest(parameters["release"])
+    release = manifest_of(parameters["release"])
     day = day_of(parameters["day"], "judge a batch") if parameters["day"] else datetime.date.today()
     base, previous = (_repositories(release, parameters[role]) if judging else () for role in ("base", "previous"))
     return Setting(release, day, _terms(parameters["gates"]), base, previous)
+
+
+def signing_of(parameters: t.Mapping[str, t.Any]) -> Signing:
+    """Who signs: options key_home and signing_keys. Raises Failure."""
+    keys = tuple(key.replace(" ", "").upper() for key in parameters["signing_keys"])
+    for key in keys:
+        if not signing.FINGERPRINT.fullmatch(key):
+            raise Failure(f"sign with key {key!r}", "it is no full fingerprint", "Write all 40 hexadecimal digits")
+    if not keys:
+        raise Failure("sign repositories", "signing_keys is empty", "Name a key; egi.cmd.repository_key makes one")
+    return Signing(parameters["key_home"], keys)
 
 
 def require_own(path: str) -> None:
@@ -70,7 +83,7 @@ def require_own(path: str) -> None:
                       "Run as that user (become_user), or give the desk a mirror root of its own")
 
 
-def _manifest(data: t.Mapping[str, t.Any]) -> Manifest:
+def manifest_of(data: t.Mapping[str, t.Any]) -> Manifest:
     """A manifest comes checked from the lookup; here it is made sure that it did, where no library can check it again."""
     try:
         places(data)
