@@ -16,6 +16,7 @@ import argparse
 import os
 import pathlib
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ _BRIEF = (scenarios.FIRST, scenarios.NOTHING)
 def main() -> int:
     """Measure and print."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through everything that has to be ended
     if asked.port == 80 and os.geteuid():
         sys.stderr.write("Failed to listen on port 80: it needs root. Run it with sudo, or with --port 0 and without apt-mirror\n")
         return 1

@@ -35,15 +35,26 @@ def run(command: t.Sequence[str], env: t.Mapping[str, str], log: pathlib.Path, p
         peak = _Peak(process.pid)
         killer = threading.Timer(patience, _kill, [process.pid])
         killer.start()
-        while enough and not enough() and not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            time.sleep(0.002)
-        if enough:
+        try:
+            _let(process.pid, enough)
+            _pid, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - began
+        except BaseException:  # somebody ends this program: the tool, in a session of its own, would not hear of it
             _kill(process.pid)
-        _pid, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
+            raise
+        finally:
+            killer.cancel()
+            memory = peak.end()
         process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-        killer.cancel()
-        return Cost(wall, usage.ru_utime + usage.ru_stime, peak.end(), process.returncode)
+        return Cost(wall, usage.ru_utime + usage.ru_stime, memory, process.returncode)
+
+
+def _let(pid: int, enough: t.Optional[t.Callable[[], bool]]) -> None:
+    """Let it run until it is enough, then kill it."""
+    if enough:
+        while not enough() and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            time.sleep(0.002)
+        _kill(pid)
 
 
 def _kill(session: int) -> None:
