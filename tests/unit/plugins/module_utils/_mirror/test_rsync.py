@@ -21,6 +21,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import transport
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.address import basic, parse
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.fetcher import Progress, fetch
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.lot import MOST_FILES
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Unobtainable
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Transport
@@ -81,9 +82,10 @@ def test_many_files_come_in_few_transfers_and_only_once(tmp_path: pathlib.Path, 
 
 
 def test_a_daemon_that_takes_one_connection_is_not_asked_for_two(tmp_path: pathlib.Path, store: Store) -> None:
-    with Daemon(tmp_path, FILES) as daemon, Transport(source(f"rsync://{daemon.place}/narrow"), retries=0) as mirror:
-        fetch(mirror, [wanted(path, body) for path, body in FILES.items()], store)
-    assert all(held(store, body) for body in FILES.values())
+    files = {f"pool/{number}": b"%4d" % number * 500 for number in range(2 * MOST_FILES)}
+    with Daemon(tmp_path, files) as daemon, Transport(source(f"rsync://{daemon.place}/narrow"), retries=0, limit_bytes_per_second=1 << 20) as mirror:
+        fetch(mirror, [wanted(path, body) for path, body in files.items()], store)
+    assert all(held(store, body) for body in files.values())
 
 
 def test_a_file_that_is_here_in_part_is_completed(tmp_path: pathlib.Path, store: Store) -> None:
