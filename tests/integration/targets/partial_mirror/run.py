@@ -5,7 +5,8 @@
 """A partial mirror of the standard site, read by real apt and dnf; runs inside a lab session with apt1, dnf1 and repo.
 
 The configuration is the one docs/partial-mirrors.md shows, with the standard site's names. Of the overlay cloud-client is
-selected, of the base distribution nothing: readers get cloud-client, cloud-api and libcloud, and no site-tools.
+selected, of the base distribution nothing: readers get cloud-client, cloud-api and libcloud, and no site-tools. The mirror
+and its key belong to a user of their own, with whose rights root's cmd-mirror works.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ STATE = Path(os.environ["LAB_STATE"])
 ROOTS = {name: STATE / "hosts" / name / "root" for name in ("apt1", "dnf1", "repo")}
 REPO = ROOTS["repo"]
 URL = "http://repo.demo.example"
-MIRROR, SITE, KEYS, HOME = "/srv/repository/mirror", "/srv/repository", "/etc/cmd-mirror/keys.gpg", "/etc/cmd-mirror/gnupg"
+MIRROR, SITE, KEYS, HOME = "/srv/repository/mirror", "/srv/repository", "/etc/cmd-mirror/keys.gpg", "/var/lib/cmd-mirror/gnupg"
+EXPIRED = "/var/lib/cmd-mirror/expired"
 SUITES = ["cmd-os-1", "cmd-os-1-updates", "cmd-os-1-proposed"]
 RPM = {"base-rpm": "base/el9/x86_64", "updates-rpm": "cmd-os-1/el9/updates/x86_64", "proposed-rpm": "cmd-os-1/el9/proposed/x86_64"}
 Answer = t.Dict[str, t.Any]
@@ -100,6 +102,9 @@ def prepare() -> None:
     target.write_bytes(program.build(str(TOP / "plugins/module_utils")))
     target.chmod(0o755)
     (REPO / "etc/cmd-mirror").mkdir(exist_ok=True)
+    run("repo", "useradd", "--system", "cmd-mirror")
+    run("repo", "install", "-d", "-o", "cmd-mirror", MIRROR)
+    run("repo", "install", "-d", "-o", "cmd-mirror", "-m", "700", HOME, EXPIRED)
     run("repo", "gpg", "--homedir", "/var/lib/repository-keys", "--batch", "--yes", "--output", KEYS, "--export")
     key = make_key(HOME)
     tell(example(URL, "", key))
@@ -145,6 +150,7 @@ def installs() -> None:
     assert "cloud-api 2.2: healthy" in run("apt1", "cloud-api", "--check") and "cloud-api 2.2: healthy" in run("dnf1", "cloud-api", "--check")
     assert "Unable to locate package site-tools" in run("apt1", "apt-get", "-q", "-y", "install", "site-tools", good=100)
     assert mirror("verify")["findings"] == []
+    assert run("repo", "find", f"{MIRROR}/snapshots", HOME, "!", "-user", "cmd-mirror") == ""
 
 
 def nothing_new() -> None:
@@ -202,12 +208,11 @@ def refusals() -> None:
     told = configuration()
     tell(json.loads(json.dumps(told).replace("cloud-client", "cloud-cleint")))
     refused("no repository has a package named cloud-cleint")
-    gpg = ("gpg", "--homedir", "/etc/cmd-mirror/expired", "--batch", "--quiet")
-    run("repo", "install", "-d", "-m", "700", "/etc/cmd-mirror/expired")
+    gpg = ("setpriv", "--reuid=cmd-mirror", "--regid=cmd-mirror", "--clear-groups", "gpg", "--homedir", EXPIRED, "--batch", "--quiet")
     run("repo", *gpg, "--passphrase", "", "--faked-system-time", "20200101T000000", "--quick-generate-key", "old@example.org", "ed25519", "sign", "1d")
     listing = run("repo", *gpg, "--with-colons", "--list-keys")
     expired = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
-    signing = {"home": "/etc/cmd-mirror/expired", "keys": [expired]}
+    signing = {"home": EXPIRED, "keys": [expired]}
     tell({**told, "sets": {"partial": {**told["sets"]["partial"], "signing": signing}}})
     refused("it is expired or revoked")
     tell(told)
