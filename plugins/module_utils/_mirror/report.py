@@ -41,7 +41,7 @@ _SCRUB_METRICS = (
     ("round_ratio", "share", "How much of the store this round has read."),
     ("round_timestamp_seconds", "round_ended", "When every file of the store had been read."),
     ("round_bytes", "round_bytes", "Bytes the last whole round read."),
-    ("damaged_files", "damaged", "Damaged files of the store nobody could mend yet."),
+    ("damaged_files", "unmended", "Damaged files nobody could mend yet."),
     ("repaired_files", "repaired", "Files the last scrub mended."),
 )
 
@@ -131,8 +131,8 @@ def prometheus(runs: t.Mapping[str, Run], scrub: Run) -> str:
                 lines.append(f'egi_cmd_mirror_source_{metric}{{set="{name}",source="{source}"}} {part[field]}')
     for metric, field, text in _SCRUB_METRICS:
         if field in scrub and "ended" in scrub:
-            value = len(scrub[field]) if field == "damaged" else scrub[field]
-            lines += [f"# HELP egi_cmd_mirror_scrub_{metric} {text}", f"# TYPE egi_cmd_mirror_scrub_{metric} gauge", f"egi_cmd_mirror_scrub_{metric} {value}"]
+            lines += [f"# HELP egi_cmd_mirror_scrub_{metric} {text}", f"# TYPE egi_cmd_mirror_scrub_{metric} gauge"]
+            lines.append(f"egi_cmd_mirror_scrub_{metric} {scrub[field]}")
     return "\n".join(lines) + "\n"
 
 

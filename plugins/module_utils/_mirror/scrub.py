@@ -62,7 +62,8 @@ def scrub(mirror: Mirror, limit: Limit, seconds: t.Optional[float], repair: bool
             except Failure as failure:
                 notes.append(f"nothing was mended, the next scrub tries again: {failure}")
                 findings += [Finding(_place(sha256), "its content is damaged", False) for sha256 in sorted(walk.damaged)]
-        walk.save(repaired=sum(finding.repaired for finding in findings), seconds=round(time.monotonic() - started, 3))
+        repaired = sum(finding.repaired for finding in findings)
+        walk.save(repaired=repaired, unmended=len(findings) - repaired, seconds=round(time.monotonic() - started, 3))
         report.write_metrics(mirror.configuration)
     return Scrub(walk.read, walk.size, walk.share, findings, notes)
 

@@ -49,9 +49,9 @@ def run(session: Session) -> Result:
 def status(configuration: Configuration) -> t.Iterator[str]:
     """A line on the scrub, once there was one."""
     known = report.load_scrub(configuration)
-    if "ended" in known:
+    if "unmended" in known:
         whole = display.moment(known["round_ended"]) if "round_ended" in known else "never yet"
-        yield f"scrub: {known['share']:.0%} of this round, the whole store last: {whole}, damaged files: {len(known['damaged'])}"
+        yield f"scrub: {known['share']:.0%} of this round, the whole store last: {whole}, damaged files: {known['unmended']}"
 
 
 def _rate(text: str) -> int:

@@ -190,12 +190,13 @@ def test_our_own_damaged_record_is_a_finding(sites: Sites) -> None:
 def test_metrics_tell_of_the_walk_and_a_sync_keeps_them(sites: Sites, capsys: pytest.CaptureFixture[str]) -> None:
     sites.publish(alpha=b"one" * 500)
     flip(stored(sites, b"one" * 500))
+    flip(head(sites, os.readlink(sites.root("mirror") / "set").rpartition("/")[2]))
     configuration = json.loads((sites.work / "mirror.json").read_text())
     (sites.work / "metered.json").write_text(json.dumps({**configuration, "metrics": str(sites.work / "metrics.prom")}))
     for command, code in (("scrub", 4), ("sync", 0)):
         assert console.main(["--config", str(sites.work / "metered.json"), command]) == code
         lines = (sites.work / "metrics.prom").read_text().splitlines()
-        assert {"egi_cmd_mirror_scrub_damaged_files 1", "egi_cmd_mirror_scrub_round_ratio 1.0"} <= set(lines)
+        assert {"egi_cmd_mirror_scrub_damaged_files 2", "egi_cmd_mirror_scrub_round_ratio 1.0"} <= set(lines)
         assert any(line.startswith("egi_cmd_mirror_scrub_round_timestamp_seconds ") for line in lines)
     capsys.readouterr()
     assert console.main(["--config", str(sites.work / "mirror.json"), "status"]) == 0
