@@ -43,11 +43,13 @@ class Site:
         self._offer(name, files)
         self._source(name, "deb", {"suites": ["suite"], "architectures": ["amd64"]}, told)
 
-    def rpm(self, name: str, *packages: str, **told: t.Any) -> None:
-        """Publish a repository of packages ``name-version``, and make it a source."""
+    def rpm(self, name: str, *packages: str, requires: str = "", **told: t.Any) -> None:
+        """Publish a repository of packages ``name-version``, which all require something or nothing, and make it a source."""
         self._date += 1
         split = [one.split("-") for one in packages]
-        primary = archives.primary(*(archives.rpm_package(one, f"{one} {version}".encode(), version=version) for one, version in split))
+        needs = f'<rpm:requires><rpm:entry name="{requires}"/></rpm:requires><rpm:provides>' if requires else "<rpm:provides>"
+        texts = [archives.rpm_package(one, f"{one} {version}".encode(), version=version).replace("<rpm:provides>", needs) for one, version in split]
+        primary = archives.primary(*texts)
         packed = archives.packed("", primary, (".gz",))[".gz"]
         where = f"repodata/{archives.digest(packed)}-primary.xml.gz"
         repomd = archives.repomd({"primary": (where, packed, len(primary))}, revision=str(self._date))

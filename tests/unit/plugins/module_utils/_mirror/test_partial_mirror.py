@@ -105,6 +105,10 @@ def test_what_others_have_is_not_taken(site: Site) -> None:
     del site.sources["base"]["select"]
     site.sync()
     assert _packages(site, "base").count(b"Package: ") == 4
+    site.deb("overlay", APP, stanza("tool"), stanza("app", "2", Depends="lib (= 1.0-1)"))
+    assert site.sync()["packages"]["changed"] == 1 and site.sync()["warnings"] == []
+    assert trust.clearsigned(site.path("base/dists/suite/InRelease").read_bytes(), site.keyring, "InRelease").signers == (FINGERPRINTS["upstream"],)
+    site.deb("overlay", APP)
     site.sources["base"].update(mode="elsewhere")
     assert site.sync()["packages"]["removed"] == 3
     assert not site.path("base").exists() and _packages(site, "overlay") == f"{APP}\n".encode()
@@ -256,3 +260,16 @@ def test_rpm_repositories_are_rebuilt_as_well(site: Site) -> None:
     site.rpm("el", "app-2", "app-3")
     assert site.sync()["packages"] == {"added": 0, "removed": 0, "changed": 1} and names() == {"app 3-1"}
     assert site.run("verify")["findings"] == []
+
+
+def test_rpm_clients_have_some_elsewhere(site: Site) -> None:
+    site.sources.clear()
+    site.rpm("el", "app-1", requires="lib", mode="rebuilt", select=[{}])
+    site.rpm("base", "lib-1", mode="elsewhere")
+    for _again in range(2):
+        done = site.sync()
+        assert done["warnings"] == [] and not site.path("base").exists()
+    site.rpm("el", "app-1", "app-2", requires="lib")
+    assert site.sync()["packages"] == {"added": 0, "removed": 0, "changed": 1}
+    del site.sources["base"]
+    assert "app 1-1 needs lib: nothing provides it" in site.sync()["warnings"]
