@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._archive import release_file
+from ansible_collections.egi.cmd.plugins.module_utils._archive.signing import Keyring
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import manifest as manifests
 from ansible_collections.egi.cmd.plugins.module_utils._mirror import rebuild, reread, site_key, upstream
@@ -27,6 +28,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import 
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.model import Document, Snapshot, Source, Wanted
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.transport import Validators
+
+Signed = t.Tuple[str, t.List[Document]]  # key and documents of a head
 
 _SOON = 30 * 86400  # seconds people get to give clients another key
 
@@ -70,26 +73,24 @@ class Rebuilding:
             pass
 
     def sign(self, news: t.Mapping[str, News], work: Work, now: int) -> t.Dict[str, News]:
-        """The news with every draft signed; a head that is as published keeps its signature."""
+        """The news with every draft signed."""
         done = dict(news)
         with site_key.public(self._set.signing) as keyring, site_key.secret(self._set.signing, self._set.name) as home:
             ends = min((key.expires for key in home.keys() if key.fingerprint in self._set.signing.keys and key.expires), default=0)
             for source in self._set.sources:
                 if source.name in work.drafts:
+                    heads = [self._signed(head, self._held(source), now, keyring, home) for head in work.drafts[source.name].heads]
+                    documents = [document for _key, documents in heads for document in documents]
+                    snapshot = news[source.name].snapshot._replace(documents=documents, identity=_identity(source, heads))
+                    done[source.name] = news[source.name]._replace(snapshot=snapshot)
                     work.built[source.name] = work.built[source.name]._replace(key_ends=ends)
-                    snapshot, held, documents, heads = news[source.name].snapshot, self._held(source), [], {}
-                    for head in work.drafts[source.name].heads:
-                        if _stands(head, held, now, self._set.signing, keyring):
-                            signed = [Document(path, held[path]) for path in head.documents]
-                        else:
-                            signed = head.sign(held, now, home, self._set.signing.keys)
-                        documents += signed
-                        first = signed[0]
-                        heads[head.key] = upstream.Head(os.path.basename(first.path), hashlib.sha256(first.content).hexdigest(), 0, 0, Validators())
-                    asked, _trusted = upstream.asked(reread.by_site(source, ""))
-                    identity = upstream.identity(upstream.Memory(asked, "", heads))
-                    done[source.name] = news[source.name]._replace(snapshot=snapshot._replace(documents=documents, identity=identity))
         return done
+
+    def _signed(self, head: Head, held: Held, now: int, keyring: str, home: Keyring) -> Signed:
+        """A head's key and documents; one that is as published keeps its signature."""
+        if _stands(head, held, now, self._set.signing, keyring):
+            return head.key, [Document(path, held[path]) for path in head.documents]
+        return head.key, head.sign(held, now, home, self._set.signing.keys)
 
     def _keep(self, snapshot: Snapshot) -> t.Tuple[Wanted, ...]:
         """Bring the documents into the store, beside the indices."""
@@ -168,6 +169,16 @@ class Rebuilding:
                 if hashlib.sha256(content).hexdigest() == document.sha256:
                     held[document.path] = content
         return held
+
+
+def _identity(source: Source, heads: t.Sequence[Signed]) -> str:
+    """As the snapshot of a mirror of what is published would have it: reading it again has to give the same."""
+    asked, _trusted = upstream.asked(reread.by_site(source, ""))
+    found = {
+        key: upstream.Head(os.path.basename(documents[0].path), hashlib.sha256(documents[0].content).hexdigest(), 0, 0, Validators())
+        for key, documents in heads
+    }
+    return upstream.identity(upstream.Memory(asked, "", found))
 
 
 def _stands(head: Head, held: Held, now: int, told: Signing, keyring: str) -> bool:

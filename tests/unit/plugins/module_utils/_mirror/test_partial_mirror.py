@@ -113,6 +113,8 @@ def test_what_others_have_is_not_taken(site: Site) -> None:
     assert site.sync()["packages"]["removed"] == 3
     assert not site.path("base").exists() and _packages(site, "overlay") == f"{APP}\n".encode()
     site.run("snapshot", "prune", "--force")
+    kept = json.loads((site.work / "mirror/.cmd-mirror/accepted/set/base.json").read_text())["kept"]
+    assert kept and all((site.work / "mirror/store/sha256" / sha256[:2] / sha256).exists() for _path, _size, sha256 in kept)
     site.deb("overlay", stanza("app", Depends="lib (>= 9)"))
     assert any("app 1.0-1 needs lib (>= 9): there is only lib 2.0-1" in warning for warning in site.sync()["warnings"])
     assert any("needs lib (>= 9)" in warning for warning in site.sync()["warnings"])
