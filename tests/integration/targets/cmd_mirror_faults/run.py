@@ -47,6 +47,7 @@ KILLS = 50
 UPDATES = 250  # every fifth of them fails
 FEW = 40  # packages where an update is to take little time
 POLLS = 10_000
+BRIEF = {"count": 2, "grace_hours": 0.005, "most": 1}  # old snapshots go after 18 seconds, longer than any poll takes
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -150,8 +151,26 @@ def snapshot_of(root: Path = MIRROR) -> str:
     return os.readlink(root / "set")
 
 
+def files_in(store: Path) -> t.Set[t.Tuple[str, int]]:
+    """Every file of a store, unfinished ones as well, with its size."""
+    found = set()
+    for path in [*store.glob("sha256/*/*"), *store.glob("partial/*")]:
+        with contextlib.suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_size))
+    return found
+
+
+def wait(process: subprocess.Popen[str], begun: t.Callable[[], bool]) -> None:
+    """Return when a process is where a test wants it, however slow the machine is today."""
+    deadline = time.monotonic() + 60
+    while not begun():
+        assert process.poll() is None and time.monotonic() < deadline, process.poll()
+        time.sleep(0.05)
+
+
 def killed_at_any_moment(site: Site) -> None:
-    """kill -9 at random moments: readers see whole states only, what was fetched is not fetched again."""
+    """kill -9 at random moments of syncs and of pruning: readers see whole states only, and in the end nothing is missing."""
+    site.configure(MIRROR, keep=BRIEF)
     site.publish()
     site.run("sync")
     fetched = 0
@@ -160,8 +179,9 @@ def killed_at_any_moment(site: Site) -> None:
             if number % 4 == 0:
                 site.run("sync")
                 site.change()
-            process = site.start("sync")
-            time.sleep(site.random.uniform(0.05, 0.6))
+            pruning = number % 4 == 3
+            process = site.start(*(["snapshot", "prune"] if pruning else ["sync"]))
+            time.sleep(site.random.uniform(0.05, 0.3 if pruning else 0.6))
             process.kill()
             process.communicate()
             fetched += process.returncode == -signal.SIGKILL
@@ -181,12 +201,13 @@ def told_to_stop(site: Site) -> None:
     site.change()
     slow = site.configure(MIRROR, limit=20_000)
     for number in (signal.SIGTERM, signal.SIGINT):
+        seen = files_in(MIRROR / "store")
         process = site.start("sync", config=slow)
-        time.sleep(1.0)
+        wait(process, lambda: files_in(MIRROR / "store") != seen)
         process.send_signal(number)
         started = time.monotonic()
         _output, errors = process.communicate(timeout=30)
-        assert process.returncode == 128 + number and time.monotonic() - started < 5, (process.returncode, errors)
+        assert process.returncode == 128 + number and time.monotonic() - started < 10, (process.returncode, errors)
         assert "Traceback" not in errors and snapshot_of() == before, errors
     site.configure(MIRROR)
     assert site.run("sync")["changed"]
@@ -196,7 +217,7 @@ def read_all_the_time(site: Site) -> None:
     """Through 200 updates and 50 failing ones, with old snapshots going meanwhile, readers see whole states only."""
     site.packages, site.changed = dict([*site.packages.items()][:FEW]), FEW // 10
     root = SERVED / "busy"
-    config = site.configure(root, keep={"count": 2, "grace_hours": 0.005, "most": 1})
+    config = site.configure(root, keep=BRIEF)
     site.publish()
     assert _sync(config)
     good, failures = [snapshot_of(root)], site.failures()
@@ -239,7 +260,7 @@ def full_disk(site: Site) -> None:
     assert not [path for path in (root / "store/sha256").glob("*/*") if path.stat().st_size > 200_000], "packages were fetched"
     with open(filler, "wb", buffering=0) as other:
         process = site.start("sync", config=site.configure(root, limit=1_000_000))
-        time.sleep(2.0)
+        wait(process, lambda: len(files_in(root / "store")) > 20)
         with contextlib.suppress(OSError):
             while True:
                 other.write(b"\0" * 65536)
