@@ -53,7 +53,7 @@ class Verdict(t.NamedTuple):
 
 
 class Solver:
-    """Repositories, and questions about hosts that use them."""
+    """Repositories, and questions about hosts that use them. All of them are read before the first question."""
 
     def __init__(self, form: str, architecture: str) -> None:
         """form: deb or rpm. architecture: in that family's word, amd64 or x86_64. Raises Failure without libsolv."""
@@ -64,6 +64,7 @@ class Solver:
         self._form = form
         self._installed = self._pool.add_repo(_SYSTEM)
         self._builds: t.Dict[str, t.List[t.Any]] = {}
+        self._roomy = False
         self._ready = False
 
     def read(self, repository: str, path: str, weight: int = 0, suffix: str = "", filelists: t.Tuple[str, str] = ("", "")) -> None:
@@ -99,8 +100,7 @@ class Solver:
         """Let hosts see of the packages only the builds that are not left out, as excludes or pins do; all of the others."""
         out = {solvable.id for package in packages for solvable in self._builds.get(package, ()) if leave_out(_build(solvable))}
         self._prepare()
-        self._pool.set_disabled_list(sorted(out))
-        self._pool.createwhatprovides()
+        self._see(out)
 
     def install(self, builds: t.Sequence[Build], installed: t.Sequence[Build] = (), going_down: bool = False) -> Verdict:
         """Bring exactly these builds onto a host that has installed. going_down: where a lower version has to come, it may."""
@@ -125,7 +125,7 @@ class Solver:
         if not installed and self._installed.isempty():  # as it was: preparing costs more than solving
             self._prepare()
             return
-        self._installed.empty()
+        self._installed.empty(True)
         for build in installed:
             found = next((one for one in self._builds.get(build.package, ()) if one.evr == build.version and one.arch == build.architecture), None)
             if found is None:
@@ -142,6 +142,22 @@ class Solver:
         for key in (solv.SOLVABLE_REQUIRES, solv.SOLVABLE_PROVIDES, solv.SOLVABLE_CONFLICTS, solv.SOLVABLE_OBSOLETES, solv.SOLVABLE_RECOMMENDS):
             for dependency in original.lookup_deparray(key):
                 copy.add_deparray(key, dependency)
+
+    def _see(self, hidden: t.Set[int]) -> None:
+        if hidden and not self._roomy:
+            self._make_room()
+        self._roomy = bool(hidden)  # an empty list is none
+        self._pool.set_disabled_list(sorted(hidden))
+        self._pool.createwhatprovides()
+
+    def _make_room(self) -> None:
+        """libsolv's list of what is hidden keeps the length the pool had when it was first set. Packages of a host, which come
+        later, would be taken for hidden or not by what lies behind it in memory: so it begins as long as it may get."""
+        spare = self._pool.add_repo("spare")
+        for _number in range(sum(map(len, self._builds.values()))):
+            spare.add_solvable()
+        self._pool.set_disabled_list([2])
+        spare.free(True)
 
     def _prepare(self) -> None:
         if not self._ready:
