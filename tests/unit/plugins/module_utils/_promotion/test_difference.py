@@ -66,7 +66,8 @@ def test_two_kinds_differ_in_what_only_one_has():
 
 
 def test_a_note_has_what_the_package_says(tmp_path):
-    changelog = b"alpha (1.0-1) cmd-os-1; urgency=medium\n\n  * Answers twice as fast.\n  * Closes the door.\n\n -- T <t@example.org>  Thu, 19 Nov 2026 12:00:00 +0000\n"
+    changelog = (b"alpha (1.0-1) cmd-os-1; urgency=medium\n\n  * Answers twice as fast.\n  * Closes the door.\n\n"
+                 b" -- T <t@example.org>  Thu, 19 Nov 2026 12:00:00 +0000\n")
     data = packages.deb(files={"./usr/share/doc/alpha/changelog.Debian": changelog})
     (tmp_path / "alpha_1.0-1_all.deb").write_bytes(data)
     new = item("1.0-1", "alpha", sha256=hashlib.sha256(data).hexdigest(), file="alpha_1.0-1_all.deb")
