@@ -57,13 +57,17 @@ def places_of(version: apt_policy.Version) -> t.List[Place]:
 
 def view(run: Run, packages: t.Sequence[str]) -> View:
     """Return what apt says now, without a network. Raises Failure."""
+    return view_of(ask(run, []), apt_policy.packages(ask(run, packages)) if packages else {}, packages)
+
+
+def view_of(text: str, found: t.Mapping[str, apt_policy.Policy], packages: t.Sequence[str]) -> View:
+    """Return the view that ``apt-cache policy`` (text) and its answer about packages (found) make."""
     ours = our_places()
     sources: t.Dict[Place, SourceView] = {}
-    for row in rows_of(ask(run, [])):
-        name, set_name = ours.get(row.place, (_foreign_name(row), ""))
+    for row in rows_of(text):
+        name, set_name = ours.get(row.place, (foreign_name(row.place, row.release), ""))
         release = row.release
         sources[row.place] = SourceView(name, set_name, row.priority, row.place[0], release.get("o", ""), release.get("l", ""), release.get("a", ""))
-    found = apt_policy.packages(ask(run, packages)) if packages else {}
     return View(
         sorted(sources.values(), key=lambda one: (-one.priority, one.name)),
         {name: _package(found.get(name), sources) for name in packages},
@@ -98,8 +102,9 @@ def our_places() -> t.Dict[Place, t.Tuple[str, str]]:
     return places
 
 
-def _foreign_name(row: Row) -> str:
-    return f"{row.release.get('o') or row.place[0]}/{row.release.get('a') or row.place[1]}"
+def foreign_name(place: Place, release: t.Mapping[str, str]) -> str:
+    """Return what a repository of others is called: ``origin/suite`` of its Release file, else its place."""
+    return f"{release.get('o') or place[0]}/{release.get('a') or place[1]}"
 
 
 def _package(found: t.Optional[apt_policy.Policy], sources: t.Mapping[Place, SourceView]) -> PackageView:

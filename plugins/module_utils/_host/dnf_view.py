@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
@@ -21,19 +22,30 @@ def view(packages: t.Sequence[str]) -> View:
     newest version. ``dnf upgrade`` chooses the same, unless that would be a downgrade: then it looks at weaker
     repositories, so a priority alone does not hold a package back.
     """
+    with asked() as base:
+        if packages:
+            base.fill_sack()
+        return view_of(base, packages)
+
+
+@contextlib.contextmanager
+def asked() -> t.Iterator[t.Any]:
+    """Give the host's dnf, see dnf_base.opened(), to be asked; what it complains of is raised as Failure."""
     import dnf
 
     base = dnf_base.opened()
     try:
-        sources = {one.id: _source(one) for one in base.repos.iter_enabled()}
-        if packages:
-            base.fill_sack()
-        found = {name: _package(base, name) for name in packages}
+        yield base
     except dnf.exceptions.Error as error:
         raise Failure("ask dnf for its packages", dnf_base.reason(error), "Repair what dnf names; 'dnf makecache' shows it too") from error
     finally:
         base.close()
-    return View(sorted(sources.values(), key=lambda one: (one.priority, one.name)), found)
+
+
+def view_of(base: t.Any, packages: t.Sequence[str]) -> View:
+    """Return the view of a dnf whose packages are loaded; without packages they need not be."""
+    sources = [_source(one) for one in base.repos.iter_enabled()]
+    return View(sorted(sources, key=lambda one: (one.priority, one.name)), {name: _package(base, name) for name in packages})
 
 
 def set_of(repository: t.Any) -> str:

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._host.audit import Dated, Known
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository
 
 Run = t.Callable[[t.Sequence[str], t.Mapping[str, str]], t.Tuple[int, str, str]]
@@ -93,6 +94,15 @@ class View:
     packages: t.Dict[str, PackageView]
 
 
+@dataclass(frozen=True)
+class Survey:
+    """The resolver's answer about every installed package, for audit.audit(); the view is the one of the packages asked for."""
+
+    view: View
+    packages: t.Dict[str, Known]
+    dated: Dated
+
+
 class Family(t.Protocol):
     """One package manager's way to write, prove and read a repository set."""
 
@@ -124,6 +134,9 @@ class Family(t.Protocol):
 
     def view(self, run: Run, packages: t.Sequence[str]) -> View:
         """Return what the host's resolver says now. Raises Failure."""
+
+    def survey(self, run: Run, packages: t.Sequence[str]) -> Survey:
+        """Return what the host's resolver says now of packages and of everything that is installed. Raises Failure."""
 
 
 _DEBIAN, _REDHAT = ("debian", "ubuntu"), ("rhel", "fedora", "centos", "almalinux", "rocky")

@@ -43,9 +43,14 @@ _RANGES: t.Dict[str, t.Dict[str, _Range]] = {
 }
 
 
+def by_rule(family: str, band: str) -> int:
+    """Return the priority that a band has, for a host that is not there."""
+    return _RANGES[family][band].number
+
+
 def number(family: str, repository: Repository) -> int:
     """Return the priority a repository is written with: its own if it gives one, its band's otherwise."""
-    return repository.priority if repository.priority is not None else _RANGES[family][repository.band].number
+    return repository.priority if repository.priority is not None else by_rule(family, repository.band)
 
 
 def is_enabled(family: str, repository: Repository) -> bool:
@@ -59,6 +64,21 @@ def is_enabled(family: str, repository: Repository) -> bool:
 def stronger(family: str, one: int, other: int) -> bool:
     """Return whether priority one beats priority other."""
     return one > other if family == "apt" else one < other
+
+
+def band(family: str, priority: int) -> str:
+    """Return the band a resolver's number belongs to: the reverse of number(), for repositories of anybody.
+
+    What may outrank the operating system is told from the rest by the weakest number an overlay may have. Above that line
+    an explicit number counts to the band with the nearest number by rule.
+    """
+    ranges = _RANGES[family]
+    if stronger(family, ranges["distribution"].weakest, priority):
+        return "proposed"
+    if stronger(family, ranges["overlay"].weakest, priority):
+        return "distribution"
+    above = BANDS[:BANDS.index("overlay") + 1]
+    return min(reversed(above), key=lambda name: abs(ranges[name].number - priority))
 
 
 def check_order(family: str, set_name: str, repositories: t.Sequence[Repository]) -> None:

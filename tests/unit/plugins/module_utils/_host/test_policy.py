@@ -96,3 +96,16 @@ def test_a_refused_number_names_repository_band_and_range() -> None:
 def test_numbers_that_are_fine_alone_are_refused_together() -> None:
     with pytest.raises(Failure, match="does not outrank"):
         policy.check_order("apt", "example", repositories("apt", {"kind": "updates", "priority": 1250}, {"kind": "holdback", "priority": 1250}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("band", BANDS)
+def test_the_band_of_a_number_by_rule_is_its_band(family: str, band: str) -> None:
+    (one,) = repositories(family, {"band": band})
+    assert policy.band(family, policy.number(family, one)) == band
+
+
+@given(st.integers(-32768, 32767))
+def test_what_may_downgrade_on_apt_is_above_the_operating_system(priority: int) -> None:
+    above = BANDS.index(policy.band("apt", priority)) <= BANDS.index("overlay")
+    assert above == (priority > 1000)
