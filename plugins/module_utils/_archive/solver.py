@@ -96,6 +96,32 @@ class Solver:
         """The names of all packages in a repository."""
         return {solvable.name for repo in self._pool.repos if repo.name == repository for solvable in repo.solvables}
 
+    def lost_without(self, builds: t.Iterable[Build]) -> t.List[Build]:
+        """What hosts see and could not install any more were these builds out of sight: what requires one of them and is
+        content with nothing else, and what requires that."""
+        key, hidden = self._solv.SOLVABLE_REQUIRES, set(self._pool.get_disabled_list())
+        self._prepare()
+        out = [solvable for build in builds for solvable in self._builds.get(build.package, ()) if _build(solvable) == build]
+        seen, lost = set(hidden), []
+        while out:
+            needy = [other for one in out for other in self._pool.whatmatchessolvable(key, one)]  # of what is in sight only
+            hidden.update(one.id for one in out)
+            self._see(hidden)
+            known = {one.id: one for one in needy if one.id not in hidden}
+            out = [one for one in known.values() if any(not self._pool.whatprovides(need) for need in one.lookup_deparray(key))]
+            lost += out
+        self._see(seen)
+        return [_build(one) for one in lost]
+
+    def in_conflict(self, builds: t.Iterable[Build]) -> t.List[Build]:
+        """What hosts see and cannot have beside one of these builds."""
+        solv, known = self._solv, [one for build in builds for one in self._builds.get(build.package, ()) if _build(one) == build]
+        self._prepare()
+        found = {other.id: other for one in known for key in (solv.SOLVABLE_CONFLICTS, solv.SOLVABLE_OBSOLETES)
+                 for other in self._pool.whatmatchessolvable(key, one) if other.repo.name != _SYSTEM}
+        hidden = set(self._pool.get_disabled_list())
+        return [_build(other) for number, other in sorted(found.items()) if number not in hidden]
+
     def consider(self, leave_out: t.Callable[[Build], bool], packages: t.Iterable[str]) -> None:
         """Let hosts see of the packages only the builds that are not left out, as excludes or pins do; all of the others."""
         out = {solvable.id for package in packages for solvable in self._builds.get(package, ()) if leave_out(_build(solvable))}

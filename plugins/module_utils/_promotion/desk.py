@@ -89,11 +89,13 @@ class Batch(t.NamedTuple):
 
 
 class Desk(t.NamedTuple):
-    """A whole desk. generation: the mirror generation that shows this state to readers, empty before the first."""
+    """A whole desk. generation: the mirror generation that shows this state to readers, empty before the first.
+    holds: by name, as ``hold_record`` writes them."""
 
     release: str
     batches: t.Mapping[str, Batch]
     generation: str = ""
+    holds: t.Mapping[str, t.Mapping[str, t.Any]] = {}
 
     def items(self, kind: str, platform: t.Optional[str] = None) -> t.List[Item]:
         """What stands in a kind, of one platform or of all, each file once."""
@@ -118,7 +120,8 @@ def to_text(desk: Desk) -> str:
     """The desk as JSON, the same for the same desk (schema: desk.schema.json)."""
     batches = {name: {**batch._asdict(), **{field: [one._asdict() for one in getattr(batch, field)] for field in _RECORDS}}
                for name, batch in desk.batches.items()}
-    return json.dumps({"schema": SCHEMA, "release": desk.release, "generation": desk.generation, "batches": batches}, indent=1, sort_keys=True) + "\n"
+    data = {"schema": SCHEMA, "release": desk.release, "generation": desk.generation, "batches": batches, "holds": desk.holds}
+    return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
 def from_text(text: str, path: str) -> Desk:
@@ -129,7 +132,7 @@ def from_text(text: str, path: str) -> Desk:
         if data["schema"] != SCHEMA:
             raise Failure(f"read {path}", f"it has schema {data['schema']!r}, this collection knows {SCHEMA}", "Use the collection that wrote it")
         batches = {name: _batch(batch) for name, batch in data["batches"].items()}
-        return Desk(data["release"], batches, data["generation"])
+        return Desk(data["release"], batches, data["generation"], dict(data["holds"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Failure(f"read {path}", f"it is damaged ({type(error).__name__}: {error})", remedy) from error
 

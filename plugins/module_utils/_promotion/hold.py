@@ -30,6 +30,19 @@ RULES = {
     "hold.no-expiry": "a hold says when it ends",
     "hold.expiry": "a hold ends on a day that is not past, within a year",
     "hold.test": "the test of a hold is a command: a list of words",
+    "hold.no-base": "the base of each platform of a hold is there to be read",
+    "hold.unknown-package": "the base offers a held package, or did in some snapshot",
+    "hold.matches-nothing": "the bad range matches a version that the base offers or offered",
+    "hold.not-needed": "the newest version that the base offers is bad",
+    "hold.no-proven": "there is a version below the bad ones to go back to",
+    "hold.file": "a file that is handed in is of a held package and below the bad versions",
+    "hold.overlap": "no two holds have the same package on the same platform",
+    "hold.differs": "packages and platforms of an open hold stay as they are",
+    "hold.unknown": "a hold that is lifted or reviewed was opened",
+    "hold.unsolvable": "hosts can have the proven version, and upgrade with it",
+    "hold.leaks": "no host comes to another version of a held package",
+    "hold.removes": "no host loses or lowers another package",
+    "hold.blocks": "no host misses an update of another package",
 }
 """Rule -> what it demands. Every refusal of a hold begins with one of these in brackets."""
 
@@ -80,12 +93,24 @@ def read(data: t.Mapping[str, t.Any], formats: t.Mapping[str, str], day: datetim
     found = problems(data, formats, day)
     if found:
         raise Failure(f"open hold '{data.get('name') or '?'}'", "; ".join(map(str, found)), "Correct it and run again; nothing was changed")
-    chosen = tuple(data["platforms"])
-    bad = {form: version_range.parse(form, _range(data, form)) for form in _formats(chosen, formats)}
+    bad = {form: _range(data, form) for form in _formats(data["platforms"], formats)}
+    opened = data.get("opened") or day
+    return from_data({"test": (), "fixed_in": "", **data, "bad": bad, "opened": opened})
+
+
+def from_data(data: t.Mapping[str, t.Any]) -> Hold:
+    """The hold in whole data, as ``to_data`` writes it; nothing is judged."""
+    bad = {form: version_range.parse(form, text) for form, text in data["bad"].items()}
     return Hold(
-        data["name"], tuple(dict.fromkeys(data["packages"])), chosen, bad, data["reason"].strip(), data["link"],
-        _day(data["expires"]), data["by"], _opened(data, day), tuple(data.get("test") or ()), data.get("fixed_in") or "",
+        data["name"], tuple(dict.fromkeys(data["packages"])), tuple(dict.fromkeys(data["platforms"])), bad, data["reason"].strip(), data["link"],
+        _day(data["expires"]), data["by"], _day(data["opened"]), tuple(data["test"] or ()), data["fixed_in"] or "",
     )
+
+
+def to_data(hold: Hold) -> t.Dict[str, t.Any]:
+    """A hold as JSON has it."""
+    lists = {"packages": list(hold.packages), "platforms": list(hold.platforms), "test": list(hold.test)}
+    return {**hold._asdict(), **lists, "bad": {form: str(bad) for form, bad in hold.bad.items()}, "expires": str(hold.expires), "opened": str(hold.opened)}
 
 
 def problems(data: t.Mapping[str, t.Any], formats: t.Mapping[str, str], day: datetime.date) -> t.List[Problem]:
@@ -149,10 +174,6 @@ def _range(data: t.Mapping[str, t.Any], form: str) -> str:
     bad = data.get("bad")
     text = bad.get(form) if isinstance(bad, t.Mapping) else bad
     return text.strip() if isinstance(text, str) else ""
-
-
-def _opened(data: t.Mapping[str, t.Any], day: datetime.date) -> datetime.date:
-    return _day(data["opened"]) if data.get("opened") else day
 
 
 def _day(value: t.Any) -> datetime.date:
