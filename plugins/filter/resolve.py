@@ -77,6 +77,22 @@ options:
       content:
         description: The armoured key itself.
         type: str
+  holds:
+    description:
+      - What RV(egi.cmd.holdback_info#module:repository_holds) says, for holds that the holdback repository alone cannot keep on dnf hosts.
+      - The builds it names for the host's platform are hidden in each repository of O(extra) whose band is V(distribution).
+    type: list
+    elements: dict
+    suboptions:
+      platform:
+        description: Platform of the manifest.
+        type: str
+        required: true
+      excludes:
+        description: Exact builds, as dnf's C(excludepkgs) takes them.
+        type: list
+        elements: str
+        required: true
   platform:
     description: Take this platform of the manifest instead of finding it by the facts.
     type: str

@@ -49,6 +49,21 @@ def checked_extras(extras: t.Any, family: str, taken: t.AbstractSet[str], action
     return result
 
 
+def hold_excludes(holds: t.Any, platform: str, action: str) -> t.List[str]:
+    """Return the builds that hosts of a platform must not take from the base distribution, of what egi.cmd.holdback returns
+    as repository_holds. Raises Failure.
+    """
+    remedy = "Pass repository_holds of egi.cmd.holdback or egi.cmd.holdback_info"
+    if not isinstance(holds or [], (list, tuple)):
+        raise Failure(action, "holds is not a list", remedy)
+    found: t.List[str] = []
+    for index, hold in enumerate(holds or []):
+        if not isinstance(hold, dict) or not isinstance(hold.get("platform"), str) or not isinstance(hold.get("excludes"), (list, tuple)):
+            raise Failure(action, f"holds[{index}] is not a map with a platform and excludes", remedy)
+        found += hold["excludes"] if hold["platform"] == platform else []
+    return found
+
+
 def checked_keys(keys: t.Any, action: str) -> t.List[t.Dict[str, t.Any]]:
     """Return the keys a site uses instead of a manifest's, under the manifest's own rule: each has its full
     fingerprint and exactly one of url, file and content. Raises Failure.

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._release import facts as host_facts
 from ansible_collections.egi.cmd.plugins.module_utils._release import layout
-from ansible_collections.egi.cmd.plugins.module_utils._release.extra import checked_extras, checked_keys
+from ansible_collections.egi.cmd.plugins.module_utils._release.extra import checked_extras, checked_keys, hold_excludes
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import BANDS, KINDS, OPT_IN_KINDS, band_of
 
 _SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
@@ -32,6 +32,7 @@ class Wishes(t.NamedTuple):
     extra: t.Any = None
     keys: t.Any = None
     platform: t.Any = None
+    holds: t.Any = None
 
 
 _NO_WISHES = Wishes()
@@ -64,6 +65,10 @@ def resolve(manifest: Manifest, facts: t.Any, wishes: Wishes = _NO_WISHES) -> t.
         _repository(manifest, described, chosen["format"], kind, kind in opted_in, where.field, values) for kind in kinds
     ]
     extras = checked_extras(wishes.extra, chosen["format"], {entry["name"] for entry in overlay}, action)
+    hidden = hold_excludes(wishes.holds, platform, action)
+    for entry in extras if hidden and chosen["format"] == "rpm" else ():
+        if entry.get("band") == "distribution":
+            entry["excludes"] = [*entry.get("excludes", ()), *hidden]
     return {
         "release": manifest["name"],
         "platform": platform,
