@@ -5,7 +5,7 @@
 """A slice of the distribution this machine runs, mirrored from where its own apt gets it; hosts are made from that mirror.
 
 The updates suite is mirrored whole with its own signature; of the main suite the packages of a minimal system and one
-more, closed over dependencies and signed by the site. mmdebstrap and apt read nothing but the mirror, on loopback.
+more, closed over dependencies and signed by the site. debootstrap, mmdebstrap and apt read nothing but the mirror, on loopback.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class Site:
         fingerprint = key.make("site")
         self.keyring = Path(key.keyring(WORK / "site.gpg", fingerprint))
         updates = self._source("updates", f"{slice_.suite}-updates")
-        wanted = [{"priorities": ["required"]}, {"fields": {"Essential": "^yes$"}}, {"names": ["apt", "ca-certificates", "hello"]}]
+        # usr-is-merged: debootstrap asks for it by name; not every release has it.
+        wanted = [{"priorities": ["required"]}, {"fields": {"Essential": "^yes$"}}, {"names": ["apt", "hello"]}, {"patterns": ["usr-is-merged"]}]
         base = {**self._source("base", slice_.suite), "mode": "rebuilt", "select": wanted}
         sets = {"updates": {"sources": [updates]},
                 "slice": {"sources": [base, updates], "signing": {"home": key.home, "keys": [fingerprint]}, "prove": True}}
@@ -149,6 +150,13 @@ def partial(site: Site) -> None:
     assert not mirror("sync", "slice")["sets"]["slice"]["changed"]
     assert mirror("verify", "slice")["findings"] == []
     print(f"    {packages} packages of {site.slice.suite}", flush=True)
+
+
+def bootstraps(site: Site) -> None:
+    """debootstrap resolves, checks and downloads a minimal system, by the site's key."""
+    run("debootstrap", "--download-only", "--variant=minbase", f"--arch={site.slice.architecture}", f"--keyring={site.keyring}", site.slice.suite,
+        str(WORK / "bootstrap"), f"{site.url}/slice/base")
+    assert list((WORK / "bootstrap/var/cache/apt/archives").glob("apt_*.deb"))
 
 
 def installs(site: Site) -> None:
@@ -193,7 +201,7 @@ def nobody_answers() -> None:
     assert done.returncode == 1 and f"{url}dists/suite/InRelease: " in done.stderr and "Traceback" not in done.stderr, done
 
 
-CASES: t.Sequence[t.Callable[[Site], None]] = (verbatim, partial, installs)
+CASES: t.Sequence[t.Callable[[Site], None]] = (verbatim, partial, bootstraps, installs)
 
 
 def judged(cases: t.Sequence[t.Callable[[], None]]) -> t.List[int]:
