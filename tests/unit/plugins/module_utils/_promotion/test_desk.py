@@ -3,11 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+import pathlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._promotion import desk as desks
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Batch, Desk, Item, Move, Report, Waiver, from_text, to_text
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.excuse import Excuse, unmet
 
@@ -31,6 +35,14 @@ BATCHES = st.builds(
 def test_a_desk_is_read_back_as_it_was_written(batches):
     desk = Desk("cmd-os-1", {batch.name: batch for batch in batches}, "cmd-os-1-2026-11-20-120000")
     assert from_text(to_text(desk), "desk.json") == desk
+
+
+@given(st.lists(BATCHES, min_size=1, max_size=3))
+def test_every_written_desk_keeps_the_published_schema(batches):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(pathlib.Path(desks.__file__).with_name("desk.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(to_text(Desk("cmd-os-1", {batch.name: batch for batch in batches}))), schema)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "release": "r", "generation": "", "batches": {"b": {"name": 1}}}'])
