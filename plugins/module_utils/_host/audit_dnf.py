@@ -43,10 +43,12 @@ class _Reading:
         import hawkey
 
         sack = self._base.sack
-        # dnf hides what is excluded even where it is installed; just that an audit is to find.
-        installed = self._by_key(sack.query(flags=hawkey.IGNORE_EXCLUDES).installed())
+        # Excludes hide packages even where they are installed, and just that an audit is to find. What belongs to a
+        # module stream that is not enabled stays away: nobody would install it.
+        everything = hawkey.IGNORE_REGULAR_EXCLUDES
+        installed = self._by_key(sack.query(flags=everything).installed())
         words = sorted({packages[0].name for packages in installed.values()} | {name.rpartition(".")[0] or name for name in names} | set(names))
-        offered = self._by_key(sack.query(flags=hawkey.IGNORE_EXCLUDES).available().filter(name=words))
+        offered = self._by_key(sack.query(flags=everything).available().filter(name=words))
         visible = self._by_key(sack.query().available().filter(name=words))
         keys = {*installed, *(name for name in names if name in offered)}
         return {key: self._known(key, installed.get(key, []), offered.get(key, []), visible.get(key, [])) for key in keys}
