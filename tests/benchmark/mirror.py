@@ -124,7 +124,7 @@ def _machine(asked: argparse.Namespace) -> t.Iterator[str]:
     kinds = [kind(pathlib.Path(asked.work)) for kind in (*tools.DEB, tools.Reposync)]
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
-    yield (f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({', '.join(sorted(model)) or platform.machine()}), Python {platform.python_version()}, "
+    yield (f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({', '.join(sorted(model)) or platform.machine()}), "
            f"targets in `{asked.work}`.")
     yield "; ".join(f"{tool.name} {tool.version()}" if tool.program() else f"{tool.name}: could not be had" for tool in kinds) + "."
 

@@ -46,7 +46,7 @@ def _clock(found: t.Sequence[Run]) -> str:
     if notes:
         return notes[0]
     walls = [run.cost.wall for run in found]
-    return f"{statistics.median(walls):.2f} ({min(walls):.2f} – {max(walls):.2f})"
+    return f"{statistics.median(walls):.2f}" + (f" ({min(walls):.2f} – {max(walls):.2f})" if len(walls) > 1 else "")
 
 
 def _cost(found: t.Sequence[Run]) -> str:

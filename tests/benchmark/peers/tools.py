@@ -79,11 +79,12 @@ class CmdMirror(Tool):
     """Ours: the program as it is installed on a mirror host."""
 
     name, needs, checks, published = "cmd-mirror", "python3", "SHA-256", "mirror/bench/bench"
+    _python = "/usr/bin/python3"
 
     def prepare(self, url: str, upstream: Upstream) -> t.List[str]:
         program, settings = self.directory / "cmd-mirror", self.directory / "config.json"
         build, = load("plugins.module_utils._mirror.program")
-        program.write_bytes(build.build(str(pathlib.Path(__file__).resolve().parents[3] / "plugins/module_utils")))
+        program.write_bytes(build.build(str(pathlib.Path(__file__).resolve().parents[3] / "plugins/module_utils"), self._python))
         program.chmod(0o755)
         source = {"name": "bench", "format": upstream.kind, "urls": [url], "keyring": str(upstream.keys.file)}
         source.update({"suites": [SUITE], "architectures": ["amd64"]} if upstream.kind == "deb" else {})
@@ -92,7 +93,8 @@ class CmdMirror(Tool):
         return [str(program), "--config", str(settings), "sync"]
 
     def version(self) -> str:
-        return "this checkout"
+        """Of the Python it runs on."""
+        return "on " + subprocess.run([self._python, "-V"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
 
     def packages(self) -> t.Iterator[pathlib.Path]:
         """By their SHA-256, metadata among them."""
