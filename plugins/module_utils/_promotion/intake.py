@@ -38,6 +38,8 @@ def batch(name: str, declared: t.Sequence[Declared], after: t.Sequence[str], man
     action = f"take in batch {name!r}"
     if not _NAME.fullmatch(name):
         raise Failure(action, "[intake.name] that is no plain name", "Use letters, digits and . + ~ _ - and begin with a letter or digit")
+    if name.startswith("hold-"):
+        raise Failure(action, "[intake.name] batches that are called so belong to holds", "Choose another name")
     if not declared:
         raise Failure(action, "[intake.empty] it has no files", "Name the files, each with its SHA-256 and its platform")
     refusals = Refusals(action)

@@ -92,7 +92,7 @@ def manifest_of(data: t.Mapping[str, t.Any]) -> Manifest:
         publishing.kinds_of(data)
         if not all(isinstance(data[field], str) for field in ("name", "version")) or not all(kinds(data, platform) for platform in data["platforms"]):
             raise TypeError("name, version or kinds")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise Failure("read option release", f"it is no checked release manifest ({type(error).__name__}: {error})",
                       "Give it as: \"{{ lookup('egi.cmd.release', 'release.yml') }}\"") from error
     return data

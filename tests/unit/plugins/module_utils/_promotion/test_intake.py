@@ -112,7 +112,7 @@ def test_batches_do_not_wait_for_each_other(deb):
         taken(deb, after=["b1"])
 
 
-@pytest.mark.parametrize("name", ["", "../b1", ".b1", "b 1", "b1\n", "b/1"])
+@pytest.mark.parametrize("name", ["", "../b1", ".b1", "b 1", "b1\n", "b/1", "hold-b1"])
 def test_a_name_is_a_plain_one(deb, name):
     with pytest.raises(Failure, match=r"\[intake\.name\]"):
         intake.batch(name, [deb], (), living(), EMPTY, True)
