@@ -22,6 +22,7 @@ description:
   - Readers see each change at once, on all platforms, by one switch of a pointer.
 extends_documentation_fragment:
   - egi.cmd.attributes
+  - egi.cmd.desk
 author:
   - egi.cmd contributors (@egi-cmd)
 requirements:
@@ -38,21 +39,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description:
-      - Directory of the desk, on the repository host, see M(egi.cmd.promotion). It is made when missing.
-      - It and O(mirror_root) belong to the user the module runs as.
-    type: path
-    required: true
-  release:
-    description: The release manifest, as the lookup P(egi.cmd.release#lookup) gives it.
-    type: dict
-    required: true
-  mirror_root:
-    description:
-      - Directory that the web server serves. Readers find the release's repositories below C(<mirror_root>/<release>/).
-    type: path
-    required: true
   key_home:
     description: GnuPG home with the signing keys, see M(egi.cmd.repository_key).
     type: path
@@ -191,9 +177,6 @@ options:
     description: Who asks for it.
     type: str
     required: true
-  day:
-    description: The day to judge for, C(YYYY-MM-DD). Default is today.
-    type: str
 seealso:
   - module: egi.cmd.holdback_info
   - module: egi.cmd.package_sync
@@ -316,7 +299,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._promotion import display, hold_record, hold_review, holds, parameters
+from ansible_collections.egi.cmd.plugins.module_utils._promotion import display, hold_parameters, hold_record, hold_review, holds, parameters
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Desk
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk_directory import DeskDirectory
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.flow import Actor
@@ -395,40 +378,7 @@ def _finish(module: AnsibleModule, outcome: holds.Outcome, day: datetime.date) -
 
 def main() -> None:
     """Run the module."""
-    word = {"type": "str", "required": True}
-    names: Result = {"type": "list", "elements": "str", "default": []}
-    module = AnsibleModule(
-        argument_spec={
-            **{name: parameters.ARGUMENTS[name] for name in ("path", "release", "mirror_root", "day")},
-            "key_home": {"type": "path", "required": True, "no_log": False},
-            "signing_keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
-            "base": {
-                "type": "list", "elements": "dict", "default": [],
-                "options": {"platform": word, "root": {"type": "path", "required": True}, "set": word},
-            },
-            "state": {"type": "str", "choices": ["opened", "reviewed", "lifted"], "required": True},
-            "names": names,
-            "holds": {
-                "type": "list", "elements": "dict", "default": [],
-                "options": {
-                    "name": word, "packages": names, "platforms": names, "bad": {"type": "raw"}, "reason": {"type": "str"}, "link": {"type": "str"},
-                    "expires": {"type": "str"}, "test": names, "fixed_in": {"type": "str", "default": ""},
-                    "files": {
-                        "type": "list", "elements": "dict", "default": [],
-                        "options": {"path": {"type": "path", "required": True}, "sha256": word, "platform": word},
-                    },
-                },
-            },
-            "verdicts": {
-                "type": "list", "elements": "dict", "default": [],
-                "options": {"name": word, "verdict": {"type": "str", "choices": ["pass", "fail"], "required": True}, "text": {"type": "str", "default": ""}},
-            },
-            "fail_on_expired": {"type": "bool", "default": False},
-            "test_timeout": {"type": "int", "default": 3600},
-            "by": word,
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=hold_parameters.ARGUMENTS, supports_check_mode=True)
     respawn_for(module, "solv", "python3-solv")
     with door(module):
         day = day_of(module.params["day"], "judge holds") if module.params["day"] else datetime.date.today()

@@ -14,6 +14,7 @@ description:
   - Lists the holds of a release's desk, as readers of its repositories see it. M(egi.cmd.holdback) opens and lifts them.
 extends_documentation_fragment:
   - egi.cmd.attributes
+  - egi.cmd.desk
 author:
   - egi.cmd contributors (@egi-cmd)
 attributes:
@@ -25,22 +26,6 @@ attributes:
     details: [There is nothing to compare.]
   idempotent:
     support: full
-options:
-  path:
-    description: Directory of the desk, on the repository host.
-    type: path
-    required: true
-  release:
-    description: The release manifest, as the lookup P(egi.cmd.release#lookup) gives it.
-    type: dict
-    required: true
-  mirror_root:
-    description: Directory that the web server serves.
-    type: path
-    required: true
-  day:
-    description: The day to judge for, C(YYYY-MM-DD). Default is today.
-    type: str
 seealso:
   - module: egi.cmd.holdback
 """
@@ -145,7 +130,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.configuration import Signing
-from ansible_collections.egi.cmd.plugins.module_utils._promotion import hold_record, parameters
+from ansible_collections.egi.cmd.plugins.module_utils._promotion import hold_parameters, hold_record, parameters
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk_directory import DeskDirectory
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.publication import Publication
 from ansible_collections.egi.cmd.plugins.module_utils._release.dates import day_of
@@ -154,7 +139,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._release.dates import day_
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={name: parameters.ARGUMENTS[name] for name in ("path", "release", "mirror_root", "day")},
+        argument_spec=hold_parameters.DESK,
         supports_check_mode=True,
     )
     with door(module):

@@ -96,12 +96,15 @@ class World:
 
     def prove(self) -> Proof:
         """Try every kind of host. Raises Failure that says which of them would not be held, or would be harmed."""
-        self._solver.consider(lambda build: _role(build) == "previous", self._names | self._ours)
+        self._see_all_but("previous")
         bad = [build for name in self._held for build in self._of(name, "base") if self._held[name].is_bad(build.version)]
         lost = [build for build in self._solver.lost_without(bad) if build.package not in self._held]
         goods = self._good_hosts({build.package for build in [*lost, *self._solver.in_conflict(self._proven())]} - set(self._held))
+        self._see_all_but("previous", "holdback")
+        made = [one for good in goods for one in self._made(good, bad)]
         self._see(hidden=("previous", "holdback"))
-        situations = [one for good in goods for one in self._situations(good, bad)]
+        situations = [one for good in goods for one in self._grown(good)]
+        situations += [_Situation(name, host, self._solver.upgrade(list(host.values())), True) for name, host in made]
         excludes: t.List[Build] = []
         found = self._tried(situations, excludes)
         if self._form == "rpm" and (any(one.rule == "hold.leaks" for one in found) or self._leaks(goods[0], lost)):
@@ -116,7 +119,7 @@ class World:
     def _good_hosts(self, others: t.Collection[str]) -> t.List[Host]:
         """Hosts as they were before the bad version came. others: packages that a hold may get in the way of: together on
         one host, or each on its own where they do not go together."""
-        self._see(hidden=("base", "overlay"))
+        self._see_all_but("base", "overlay")
         proven = self._proven()
         alone = self._solver.install(proven)
         if alone.problems:
@@ -128,20 +131,22 @@ class World:
             verdicts = [self._solver.install([*proven, choice]) for choice in choices]
         return [self._moved({}, verdict) for verdict in [alone, *verdicts] if not verdict.problems]
 
-    def _situations(self, good: Host, bad: t.Sequence[Build]) -> t.Iterator[_Situation]:
-        """The hosts that can have come from a good one, each as plain upgrades go on without a hold."""
+    def _grown(self, good: Host) -> t.Iterator[_Situation]:
+        """A good host, and what plain upgrades make of it without a hold."""
         unheld = self._solver.upgrade(list(good.values()))
         yield _Situation("the proven version", good, unheld, False)
         upgraded = self._moved(good, unheld)
         if any(name in upgraded and one.is_bad(upgraded[name].version) for name, one in self._held.items()):
             yield _Situation("the bad version, up to date", upgraded, self._solver.upgrade(list(upgraded.values())), True)
-        own = [build for name in self._held for build in self._newest(self._of(name, "overlay"))]
+
+    def _made(self, good: Host, bad: t.Sequence[Build]) -> t.Iterator[t.Tuple[str, Host]]:
+        """A good host that took nothing but the bad version, or the overlay's own build."""
         worst = [build for name in self._held for build in self._newest([one for one in bad if one.package == name])]
+        own = [build for name in self._held for build in self._newest(self._of(name, "overlay"))]
         for name, builds in (("the bad version", worst), ("the overlay's own build", own)):
             verdict = self._solver.install(builds, list(good.values()), going_down=True)
             if builds and not verdict.problems:
-                host = self._moved(good, verdict)
-                yield _Situation(name, host, self._solver.upgrade(list(host.values())), True)
+                yield name, self._moved(good, verdict)
 
     def _tried(self, situations: t.Sequence[_Situation], excludes: t.Sequence[Build]) -> t.List[Finding]:
         """What goes wrong on hosts that see the hold."""
@@ -180,12 +185,15 @@ class World:
 
     def _leaks(self, good: Host, lost: t.Sequence[Build]) -> bool:
         """Whether a package that is not on a host yet would bring a bad version when it is installed; dnf lets it."""
-        self._see(hidden=("previous",))
+        self._see_all_but("previous")
         for build in lost:
             verdict = self._solver.install([build], list(good.values()))
             if any(step.after and self._held[step.package].is_bad(step.after) for step in verdict.steps if step.package in self._held):
                 return True
         return False
+
+    def _see_all_but(self, *hidden: str) -> None:
+        self._solver.consider(lambda build: _role(build) in hidden, self._names | self._ours)
 
     def _see(self, hidden: t.Collection[str], excludes: t.Sequence[Build] = ()) -> None:
         """Let hosts see what is in no hidden role and not excluded; on apt also nothing of our packages but the candidate."""
@@ -198,7 +206,7 @@ class World:
                     versions.setdefault(build.version, []).append(_role(build))
             return self._apt.candidate(name, versions)
 
-        chosen = {name: candidate(name) for name in self._ours} if self._form == "deb" and "base" not in hidden else {}
+        chosen = {name: candidate(name) for name in self._ours} if self._form == "deb" else {}
 
         def leave_out(build: Build) -> bool:
             return _role(build) in hidden or build in out or (build.package in chosen and chosen[build.package] != build.version)

@@ -27,7 +27,10 @@ from ansible_collections.egi.cmd.plugins.module_utils._promotion.hold_record imp
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.intake import Declared
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.place import EVERYWHERE, Manifest, architectures_of
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.publication import Publication
+from ansible_collections.egi.cmd.plugins.module_utils._release import publishing
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos import EFFECTIVE
+
+_INSTEAD = "Lift it and open one of another name, in one call"
 
 
 class Base(t.NamedTuple):
@@ -88,12 +91,17 @@ class _Work:
         changed = [(hold, files) for hold, files in wanted if hold.name not in known or not _same(known[hold.name].hold, hold)]
         histories = self._histories([hold for hold, _files in changed])
         for hold, files in changed:
-            if hold.name in known and _scope(known[hold.name].hold) == _scope(hold):
-                self.desk = hold_record.with_record(self.desk, known[hold.name]._replace(hold=hold._replace(opened=known[hold.name].hold.opened)))
+            if hold.name in known:
+                self._change(known[hold.name], hold)
             else:
-                self._open(hold, [Declared(one["path"], one["sha256"], one["platform"]) for one in files], histories, known.get(hold.name))
-        proved = [hold for hold, _files in changed if hold.name not in known or _scope(known[hold.name].hold) != _scope(hold)]
-        self._prove(dict.fromkeys(platform for hold in proved for platform in hold.platforms))
+                self._require_open(hold)
+                self._open(hold, [Declared(one["path"], one["sha256"], one["platform"]) for one in files], histories)
+        self._prove(dict.fromkeys(platform for hold, _files in changed for platform in hold.platforms))
+
+    def _require_open(self, hold: Hold) -> None:
+        answer = publishing.publishable(self._setting.manifest, self._setting.day, ["holdback"])[0]
+        if not answer.allowed:
+            raise _refusal(hold, Problem("hold.closed", f"holdback takes nothing on {self._setting.day}: {answer.reason}"), answer.remedy)
 
     def lift(self, names: t.Iterable[str]) -> None:
         """Take holds out of the repositories; those that are lifted stay so."""
@@ -122,12 +130,20 @@ class _Work:
             except Failure as failure:
                 self.reviews.append(hold_review.Review(record.hold.name, False, f"it does not hold any more: {failure.why}", True))
 
-    def _open(self, hold: Hold, files: t.Sequence[Declared], histories: t.Mapping[str, t.Sequence[History]], old: t.Optional[Record]) -> None:
-        if old and (old.hold.packages, old.hold.platforms) != (hold.packages, hold.platforms):
-            raise _refusal(hold, Problem("hold.differs", "it is open with other packages or platforms"), "Lift it and open one of another name, in one call")
+    def _change(self, old: Record, hold: Hold) -> None:
+        """Give an open hold other words, another end or another range; what hosts stay on is the same."""
+        if (set(old.hold.packages), set(old.hold.platforms)) != (set(hold.packages), set(hold.platforms)):
+            raise _refusal(hold, Problem("hold.differs", "it is open with other packages or platforms"), _INSTEAD)
+        formats = self._setting.formats
+        worse = [version for platform, packages in old.proven.items() for version in packages.values() if hold.is_bad(formats[platform], version)]
+        if worse:
+            raise _refusal(hold, Problem("hold.differs", f"hosts stay on {worse[0]}, which is in its new range"), _INSTEAD)
+        self.desk = hold_record.with_record(self.desk, old._replace(hold=hold._replace(opened=old.hold.opened)))
+
+    def _open(self, hold: Hold, files: t.Sequence[Declared], histories: t.Mapping[str, t.Sequence[History]]) -> None:
         for other in hold_record.active(self.desk).values():
             shared = set(other.hold.packages) & set(hold.packages)
-            if other.hold.name != hold.name and shared and set(other.hold.platforms) & set(hold.platforms):
+            if shared and set(other.hold.platforms) & set(hold.platforms):
                 raise _refusal(hold, Problem("hold.overlap", f"hold '{other.hold.name}' has {', '.join(sorted(shared))}"),
                                "Lift that one in the same call, or widen its range")
         manifest = self._setting.manifest
@@ -139,7 +155,7 @@ class _Work:
         proven: t.Dict[str, t.Dict[str, str]] = {}
         for item in batch.items:
             proven.setdefault(item.platform, {})[item.package] = item.version
-        self.desk = hold_record.with_record(self.desk, Record(hold._replace(opened=old.hold.opened) if old else hold, proven, {}))
+        self.desk = hold_record.with_record(self.desk, Record(hold, proven, {}))
 
     def _prove(self, platforms: t.Iterable[str]) -> None:
         """Prove all active holds of some platforms, and write down what their hosts have to hide."""
@@ -234,11 +250,6 @@ def _publish(directory: DeskDirectory, publication: Publication, before: Desk, w
 
 def _same(one: Hold, other: Hold) -> bool:
     return one == other._replace(opened=one.opened)
-
-
-def _scope(hold: Hold) -> t.Tuple[t.Any, ...]:
-    """What the proof was about."""
-    return hold.packages, hold.platforms, dict(hold.bad)
 
 
 def _refusal(hold: Hold, problem: Problem, remedy: str) -> Failure:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._archive import metadata_check
-from ansible_collections.egi.cmd.plugins.module_utils._promotion import conditions
+from ansible_collections.egi.cmd.plugins.module_utils._promotion import conditions, hold
 from ansible_collections.egi.cmd.plugins.module_utils._version import mos_rules, mos_scheme
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -39,6 +39,11 @@ def test_the_rules_of_packages_are_published() -> None:
 def test_the_conditions_of_a_promotion_are_published() -> None:
     rows = [(f"`{rule}`", one.text, one.who, "yes" if one.waivable else "no") for rule, one in conditions.CONDITIONS.items()]
     assert table(("excuse", "what has to hold", "who acts", "can be waived"), rows) in (DOCS / "promotion.md").read_text()
+
+
+def test_the_rules_of_holds_are_published() -> None:
+    rows = [(f"`{rule}`", f"{text[0].upper()}{text[1:]}.") for rule, text in hold.RULES.items()]
+    assert table(("rule", "what it demands"), rows) in (DOCS / "holdback.md").read_text()
 
 
 def test_there_are_worked_examples_of_both_families() -> None:

@@ -114,18 +114,18 @@ def ship(**versions: t.Tuple[str, ...]) -> None:
 
 def publish(platform: str, form: str, wanted: t.Sequence[t.Any]) -> None:
     """Build, sign and publish what a base offers, and bring it into its mirror."""
-    incoming = WORK / platform
-    kept = {path.name for path in incoming.glob("*")} & {one.file_name for one in wanted}
-    for path in incoming.glob("*"):
-        if path.name not in kept:
-            path.unlink()
-    incoming.mkdir(parents=True, exist_ok=True)
-    for one, place in packages.build(wanted, ROOTS["repo"], TOP / ".cache/lab/packages").items():
-        if one.file_name not in kept:
-            shutil.copyfile(place, incoming / one.file_name)
-    new = [f"/srv/work/{platform}/{one.file_name}" for one in wanted if one.file_name not in kept]
+    built, incoming = WORK / f"{platform}-built", WORK / platform
+    built.mkdir(parents=True, exist_ok=True)
+    new = {one: place for one, place in packages.build(wanted, ROOTS["repo"], TOP / ".cache/lab/packages").items() if not (built / one.file_name).exists()}
+    for one, place in new.items():
+        shutil.copyfile(place, built / one.file_name)
     if form == "rpm" and new:
-        on("repo", f"export GNUPGHOME=/srv/keys; rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name {key('Base')[0]}' --addsign {' '.join(new)} >&2")
+        names = " ".join(f"/srv/work/{built.name}/{one.file_name}" for one in new)
+        on("repo", f"export GNUPGHOME=/srv/keys; rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name {key('Base')[0]}' --addsign {names} >&2")
+    shutil.rmtree(incoming, ignore_errors=True)
+    incoming.mkdir()
+    for one in wanted:
+        shutil.copyfile(built / one.file_name, incoming / one.file_name)
     content = {"suites": [{"name": "os", "components": {"main": [str(incoming)]}}]} if form == "deb" \
         else {"repositories": [{"path": "os", "packages": [str(incoming)]}]}
     module("repository", path=str(UPSTREAM / platform), format=form, origin="Example OS", architectures=["amd64" if form == "deb" else "x86_64"],
@@ -261,6 +261,7 @@ def what_is_refused() -> None:
         message = desk("holdback", good=False, state="opened", holds=[declaration(**change)])["msg"]
         assert f"[hold.{rule}]" in message, message
     assert "[hold.no-base]" in desk("holdback", good=False, state="opened", holds=[declaration()], base=[])["msg"]
+    assert "[hold.closed]" in desk("holdback", good=False, state="opened", holds=[declaration()], day="2026-01-01")["msg"]
     assert "[hold.unknown]" in desk("holdback", good=False, state="lifted", names=["other"])["msg"]
     stranger = WORK / "debian12/site-tools_1.1-1_all.deb"
     handed = {"path": str(stranger), "sha256": hashlib.sha256(stranger.read_bytes()).hexdigest(), "platform": "debian12"}
@@ -280,7 +281,8 @@ def the_hold_is_opened() -> None:
     originals = files(BASES / "snapshots")
     assert {name: originals[name] for name in held_back()} == files(MIRROR / "cmd-os-1")
     assert "[hold.overlap]" in desk("holdback", good=False, state="opened", holds=[declaration(name="again")])["msg"]
-    assert "[hold.differs]" in desk("holdback", good=False, state="opened", holds=[declaration(platforms=["el9"])])["msg"]
+    for change in ({"platforms": ["el9"]}, {"bad": {"deb": ">= 1.0-1", "rpm": ">= 1.0-1"}}):
+        assert "[hold.differs]" in desk("holdback", good=False, state="opened", holds=[declaration(**change)])["msg"]
 
 
 def hosts_are_held() -> None:
@@ -326,7 +328,8 @@ def an_expired_hold_shouts() -> None:
     assert "libcloud-1.1 EXPIRED 2 days ago" in late["msg"] and late["expired"] == ["libcloud-1.1"], late
     told = desk("holdback_info", day="2026-12-22")
     assert told["table"].startswith("libcloud-1.1: EXPIRED 2 days ago") and told["expired"] == ["libcloud-1.1"]
-    assert held_back()
+    longer = desk("holdback", state="opened", holds=[declaration(expires="2027-01-20")], day="2026-12-22")
+    assert longer["changed"] and longer["expired"] == [] and longer["holds"][0]["days_left"] == 29 and held_back()
 
 
 def the_fix() -> None:
