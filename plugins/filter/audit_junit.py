@@ -42,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The XML: a suite for each host, a case for each finding and one for the number of divergent packages.
+  description: The XML. It has a suite for each host, a case for each finding and one for the number of divergent packages.
   type: str
 """
 
