@@ -17,6 +17,9 @@ description:
   - Required dependencies may be installed or upgraded. Nothing else changes; a solution that would remove or downgrade
     any other package is refused, and the message names it.
   - The versions before and after are kept in a record on the host. O(state=restored) goes back to the versions before.
+    M(egi.cmd.package_sync_info) lists the records and says which of them the host can go back to.
+  - A plan that somebody looked at in check mode can be given back with O(plan), and is applied exactly or not at all.
+  - A call that was killed can be repeated, in either direction.
   - The same call works on apt and on dnf hosts.
 extends_documentation_fragment:
   - egi.cmd.attributes
@@ -54,7 +57,9 @@ options:
         came with it are removed; their configuration files and data stay, as with C(apt-get remove).
       - V(restored) works whatever the priorities say, and without the repository set if another repository offers the versions.
         Before it touches anything it says which versions are no longer offered by any repository.
-      - A restored record is closed. Restoring it again, or a record that does not exist on the host, changes nothing.
+      - Any record can be restored, not only the last one. Restoring a record again changes nothing as long as its packages are as
+        it found them; a record that does not exist on the host changes nothing either.
+      - After V(restored), the next V(latest) with the same id begins a new record.
     type: str
     choices: [latest, restored]
     default: latest
@@ -65,6 +70,47 @@ options:
         can still be restored as a whole.
     type: str
     required: true
+  plan:
+    description:
+      - RV(plan) of an earlier call in check mode. Exactly its steps are made, also if the repositories offer newer versions by now.
+      - When the host has changed so that a step does not fit, when a version is offered no longer or by another repository, or when the package
+        manager would do more or less, the call fails naming every difference, and nothing is touched.
+      - Steps that were made already count as done, so a call that was cut short can be repeated.
+      - For O(state=latest), O(packages) is then without meaning. For O(state=restored), the plan must be the way back to the record.
+    type: list
+    elements: dict
+    suboptions:
+      package:
+        description: As in RV(plan[].package).
+        type: str
+        required: true
+      action:
+        description: As in RV(plan[].action).
+        type: str
+        choices: [install, upgrade, downgrade, remove]
+        required: true
+      from:
+        description: As in RV(plan[].from).
+        type: str
+      to:
+        description: As in RV(plan[].to).
+        type: str
+      origin:
+        description: As in RV(plan[].origin).
+        type: str
+      dependency:
+        description: As in RV(plan[].dependency).
+        type: bool
+        default: false
+  whole_host:
+    description:
+      - With O(state=latest), the record also keeps the version of every package on the host, as the first call with it found them,
+        even if nothing has to change.
+      - With O(state=restored), every package of the host goes back to what the record found, also what somebody else installed,
+        changed or removed since. Packages that are not in the record are removed.
+      - Packages kept in several versions side by side on dnf hosts (kernels) are left out.
+    type: bool
+    default: false
   timeout:
     description:
       - How many seconds to wait for another package manager, or another call of this module, to end.
@@ -77,6 +123,7 @@ notes:
   - A key that a repository's C(gpgkey) names is imported like C(dnf -y) does; nothing unsigned is installed where
     C(gpgcheck) is on.
 seealso:
+  - module: egi.cmd.package_sync_info
   - module: egi.cmd.repository_set
 author:
   - egi.cmd contributors (@egi-federation)
@@ -96,6 +143,19 @@ EXAMPLES = r"""
       - cloud-client
     record: cmd-os-1-2026-11
 
+- name: See what would be done
+  egi.cmd.package_sync:
+    set: cmd-os-1
+    record: cmd-os-1-2026-11
+  check_mode: true
+  register: foreseen
+
+- name: Do exactly that, days later
+  egi.cmd.package_sync:
+    set: cmd-os-1
+    record: cmd-os-1-2026-11
+    plan: "{{ foreseen.plan }}"
+
 - name: Go back to what was there before
   egi.cmd.package_sync:
     set: cmd-os-1
@@ -112,7 +172,7 @@ record:
 record_state:
   description:
     - V(planned) (interrupted), V(applied), V(failed) or V(restored); in check mode what it would become.
-      V(null) when there is no record, because nothing ever had to change.
+      V(null) when there is no record, because nothing ever had to change and O(whole_host) was not asked for.
   returned: always
   type: str
   sample: applied
@@ -137,8 +197,11 @@ plan:
     origin:
       description: Name of the set's repository that the version comes from; else C(Origin/suite) on apt, the repository's id on dnf.
       type: str
+    dependency:
+      description: Whether nobody asked for it, and it only comes because another package needs it.
+      type: bool
   sample:
-    - {package: cloud-api, action: downgrade, from: 2.5-1, to: 2.2-1~mos1, origin: cmd-os-1-updates}
+    - {package: cloud-api, action: downgrade, from: 2.5-1, to: 2.2-1~mos1, origin: cmd-os-1-updates, dependency: false}
 before:
   description: Package to the version the record first saw, V(null) if it was not installed.
   returned: always
@@ -179,37 +242,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door, respawn_for
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.run import runner
-from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_plan, transaction
-from ansible_collections.egi.cmd.plugins.module_utils._host.family import family_name
-from ansible_collections.egi.cmd.plugins.module_utils._host.repository import SET_NAME
-from ansible_collections.egi.cmd.plugins.module_utils._host.sync_apt import AptPackages
-from ansible_collections.egi.cmd.plugins.module_utils._host.sync_dnf import DnfPackages
-
-
-def package_manager(module: AnsibleModule) -> sync.Packages:
-    """Return the host's package manager; on dnf the module is started again where its bindings are, if need be."""
-    with open("/etc/os-release", encoding="utf-8") as handle:
-        family = family_name(handle.read())
-    set_name, wait = module.params["set"], module.params["timeout"]
-    if family == "dnf":
-        respawn_for(module, "dnf", "python3-dnf")
-        return DnfPackages(set_name, wait)
-
-    return AptPackages(runner(module), set_name, wait)
+from ansible_collections.egi.cmd.plugins.module_utils._host import sync, sync_given, sync_plan, transaction
+from ansible_collections.egi.cmd.plugins.module_utils._host.sync_host import packages_of
 
 
 def synchronise(module: AnsibleModule) -> sync.Outcome:
     """Do what the parameters say. Raises Failure."""
     set_name, record, timeout = module.params["set"], module.params["record"], module.params["timeout"]
-    if not SET_NAME.match(set_name):
-        raise Failure(f"use repository set '{set_name}'", "its name is not made of lower-case letters, digits, dots and hyphens",
-                      "Give the name that repository_set was given")
-    packages = package_manager(module)
+    packages = packages_of(set_name, timeout, runner(module), lambda: respawn_for(module, "dnf", "python3-dnf"))
+    plan = None if module.params["plan"] is None else sync_given.read(module.params["plan"])
+    whole_host = module.params["whole_host"]
     with contextlib.nullcontext() if module.check_mode else transaction.only_one(timeout, f"synchronise packages with set '{set_name}'"):
         if module.params["state"] == "restored":
-            return sync.to_restored(packages, record, set_name, module.check_mode)
-        return sync.to_latest(packages, record, set_name, module.params["packages"], module.check_mode)
+            return sync.to_restored(packages, record, set_name, module.check_mode, plan=plan, whole_host=whole_host)
+        return sync.to_latest(packages, record, set_name, module.params["packages"], module.check_mode, plan=plan, whole_host=whole_host)
 
 
 def main() -> None:
@@ -220,6 +266,19 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": ["*"]},
             "state": {"type": "str", "choices": ["latest", "restored"], "default": "latest"},
             "record": {"type": "str", "required": True},
+            "plan": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "package": {"type": "str", "required": True},
+                    "action": {"type": "str", "choices": ["install", "upgrade", "downgrade", "remove"], "required": True},
+                    "from": {"type": "str"},
+                    "to": {"type": "str"},
+                    "origin": {"type": "str"},
+                    "dependency": {"type": "bool", "default": False},
+                },
+            },
+            "whole_host": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,

@@ -93,6 +93,10 @@ class AptPackages:
         return [name for name, policy in self._policy(installed).items()
                 for version in policy.versions if version.version == policy.candidate and _repository(version, ours)]
 
+    def installed(self) -> t.Dict[str, str]:
+        """Return every package that is installed, wholly or in part, with its version."""
+        return {name: one.version for name, one in self._dpkg().items()}
+
     def look(self, names: t.Collection[str]) -> t.Dict[str, Known]:
         """Return what dpkg and apt-cache know; a name without architecture covers every installed architecture of it."""
         if not names:
@@ -122,9 +126,9 @@ class AptPackages:
             steps.append(Step(name, kind, old, new, known[name].origin(new)))
         return sorted(steps, key=lambda step: step.package)
 
-    def apply(self, targets: Targets, action: str) -> t.List[str]:
-        """Let ``apt-get`` reach the targets; packages that apt counted as automatically installed stay so counted."""
-        automatic = self._automatic([name for name, version in targets.items() if version is not None])
+    def apply(self, targets: Targets, action: str, dependencies: t.Collection[str]) -> t.List[str]:
+        """Let ``apt-get`` reach the targets; dependencies, and what apt counted so before, count as automatically installed."""
+        automatic = sorted({*self._automatic([name for name, version in targets.items() if version is not None]), *dependencies})
         status, out, err = self._patient([*_APT, "install", *_words(targets)])
         if automatic:
             self._run(["apt-mark", "auto", *automatic], _ENVIRONMENT)

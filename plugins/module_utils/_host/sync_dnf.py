@@ -88,6 +88,12 @@ class DnfPackages:
         side_by_side = self._side_by_side()
         return sorted(key for key, package in chosen.items() if package.reponame in ours and key not in side_by_side)
 
+    def installed(self) -> t.Dict[str, str]:
+        """Return every installed package with its version; not those kept in several versions, nor rpm's keys, which are no packages."""
+        side_by_side = self._side_by_side()
+        return {key: max(packages).evr for key, packages in self._by_key(self._base.sack.query().installed()).items()
+                if key not in side_by_side and packages[0].name != "gpg-pubkey"}
+
     def look(self, names: t.Collection[str]) -> t.Dict[str, Known]:
         """Return what rpm and dnf know; a name without architecture covers every installed architecture of it."""
         query = self._base.sack.query()
@@ -113,8 +119,11 @@ class DnfPackages:
             raise Failure(action, dnf_base.reason(error), "Correct the repositories or leave out the package; nothing was changed") from error
         return sorted(self._steps(), key=lambda step: step.package)
 
-    def apply(self, targets: Targets, action: str) -> t.List[str]:  # noqa: ARG002
-        """Download, verify and install what simulate() found; rpm's complaints about scripts it does not count as failures come back."""
+    def apply(self, targets: Targets, action: str, dependencies: t.Collection[str]) -> t.List[str]:  # noqa: ARG002
+        """Download, verify and install what simulate() found; rpm's complaints about scripts it does not count as failures come back.
+
+        dependencies: count as installed for another package's sake, for ``dnf autoremove``.
+        """
         import dnf
         import libdnf
 
@@ -126,6 +135,9 @@ class DnfPackages:
             self._patient(lambda: self._base.download_packages(packages))
             for package in packages:
                 self._verify(package, action)
+            for item in self._base.transaction:
+                if item.action == libdnf.transaction.TransactionItemAction_INSTALL and dnf_base.key_of(self._base, item.pkg) in dependencies:
+                    item.setReason(libdnf.transaction.TransactionItemReason_DEPENDENCY)
             self._patient(lambda: self._base.do_transaction(scripts))
             # A package whose script fails does not make do_transaction() raise: it is only marked.
             failed = sorted(str(item) for item in self._base.transaction if item.action in dnf.transaction.FORWARD_ACTIONS

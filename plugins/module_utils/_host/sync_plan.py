@@ -44,17 +44,21 @@ class Known:
 
 @dataclass(frozen=True)
 class Step:
-    """One change of one package; action is one of INSTALL, UPGRADE, DOWNGRADE, REMOVE."""
+    """One change of one package; action is one of INSTALL, UPGRADE, DOWNGRADE, REMOVE.
+
+    dependency: nobody asked for it, another step needs it.
+    """
 
     package: str
     action: str
     before: t.Optional[str]
     after: t.Optional[str]
     origin: t.Optional[str] = None
+    dependency: bool = False
 
-    def as_result(self) -> t.Dict[str, t.Optional[str]]:
+    def as_result(self) -> t.Dict[str, t.Any]:
         """Return the step as the module gives it back."""
-        return {"package": self.package, "action": self.action, "from": self.before, "to": self.after, "origin": self.origin}
+        return {"package": self.package, "action": self.action, "from": self.before, "to": self.after, "origin": self.origin, "dependency": self.dependency}
 
     def __str__(self) -> str:
         return f"{self.action} {self.package} {self.before or '(none)'} -> {self.after or '(none)'}"
@@ -75,27 +79,26 @@ def latest(known: t.Mapping[str, Known], named: t.Collection[str], set_name: str
     return {name: one.candidate for name, one in known.items() if one.candidate is not None and not one.held and one.differs(one.candidate)}
 
 
-def restored(before: t.Mapping[str, t.Optional[str]], touched: t.Iterable[str], known: t.Mapping[str, Known], record: str) -> Targets:
-    """Return the targets that undo a record: its packages back to the versions it found.
+def restored(wanted: Targets, known: t.Mapping[str, Known], record: str) -> Targets:
+    """Return the targets that bring packages back to the versions a record found; what is there already is left out.
 
     Raises Failure, before anything is touched, naming every version that no configured repository offers any more, or
     else every package that the administrator holds by now.
     """
     action = f"go back to record '{record}'"
-    targets: Targets = {}
-    gone = []
-    for name in sorted(touched):
-        version, one = before[name], known[name]
-        if not one.differs(version):
-            continue
-        if version is not None and version not in one.offers:
-            gone.append(f"{name} {version}")
-        targets[name] = version
-    if gone:
-        raise Failure(action, f"no enabled repository of this host offers {', '.join(gone)} any more",
+    missing = gone(wanted, known)
+    if missing:
+        raise Failure(action, f"no enabled repository of this host offers {', '.join(missing)} any more",
                       "Configure a repository or snapshot that has it, then run this again; nothing was changed")
+    targets = {name: version for name, version in wanted.items() if known[name].differs(version)}
     _refuse_held({name: known[name] for name in targets}, action, "Release the hold, then run this again; nothing was changed")
     return targets
+
+
+def gone(wanted: Targets, known: t.Mapping[str, Known]) -> t.List[str]:
+    """Return ``package version`` for every wanted version that is neither there nor offered by a configured repository."""
+    return sorted(f"{name} {version}" for name, version in wanted.items()
+                  if version is not None and known[name].differs(version) and version not in known[name].offers)
 
 
 def _refuse_held(known: t.Mapping[str, Known], action: str, remedy: str) -> None:

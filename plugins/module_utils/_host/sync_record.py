@@ -17,6 +17,9 @@ One JSON object per file, /var/lib/egi-cmd/package_sync/<record>.json:
   before   package -> version when this record first saw it, null when it was not installed
   after    package -> version at the last verification
   error    the failure in words, null unless state is failed
+  manifest package -> version of everything that was installed when the record was asked to keep the whole host; else null
+
+The same as JSON Schema: package-record.schema.json beside this file.
 """
 
 from __future__ import annotations
@@ -52,11 +55,23 @@ class Record:
     before: Versions = field(default_factory=dict)
     after: Versions = field(default_factory=dict)
     error: t.Optional[str] = None
+    manifest: t.Optional[t.Dict[str, str]] = None
 
     def planned(self, before: Versions, touched: t.Iterable[str]) -> Record:
         """Return the record with another plan added: what it first saw of a package is kept."""
         return dataclasses.replace(self, state=PLANNED, before={**before, **self.before},
                                    touched=tuple(sorted({*self.touched, *touched})), error=None)
+
+    def with_manifest(self, installed: t.Mapping[str, str]) -> Record:
+        """Return the record with the whole host in it, as it was before this record's runs changed anything."""
+        found = {**installed, **self.before}
+        return dataclasses.replace(self, manifest={name: version for name, version in found.items() if version is not None})
+
+    def first_saw(self, package: str, now: t.Optional[str]) -> t.Optional[str]:
+        """Return a package's version when this record first saw it. now: what is installed, for one it never saw."""
+        if package in self.before or self.manifest is None:
+            return self.before.get(package, now)
+        return self.manifest.get(package)
 
     def ended(self, state: str, after: Versions, error: t.Optional[str] = None) -> Record:
         """Return the record at the end of a run."""
@@ -90,7 +105,7 @@ def parse(text: str, path: str) -> Record:
     if wrong:
         raise Failure(action, f"{', '.join(wrong)} missing or of another type than the schema says", remedy)
     return Record(record=data["record"], set=data["set"], family=data["family"], state=data["state"], touched=tuple(data["touched"]),
-                  before=data["before"], after=data["after"], error=data["error"])
+                  before=data["before"], after=data["after"], error=data["error"], manifest=data.get("manifest"))
 
 
 def _checks(data: t.Mapping[str, t.Any]) -> t.Dict[str, bool]:
@@ -99,6 +114,8 @@ def _checks(data: t.Mapping[str, t.Any]) -> t.Dict[str, bool]:
     checks["before"], checks["after"] = _is_versions(data.get("before")), _is_versions(data.get("after"))
     touched = data.get("touched")
     checks["touched"] = isinstance(touched, list) and checks["before"] and all(isinstance(name, str) and name in data["before"] for name in touched)
+    manifest = data.get("manifest")
+    checks["manifest"] = manifest is None or (_is_versions(manifest) and None not in manifest.values())
     checks["error"] = "error" in data and isinstance(data["error"], (str, type(None)))
     return checks
 
@@ -110,6 +127,15 @@ def _is_versions(value: t.Any) -> bool:
 def render(record: Record) -> str:
     """Return the record as the text of its file."""
     return json.dumps({"schema": _SCHEMA, **dataclasses.asdict(record)}, indent=2, sort_keys=True) + "\n"
+
+
+def ids(directory: str) -> t.List[str]:
+    """Return the ids of all records in a directory, sorted; none when there is no such directory."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return sorted(name[:-len(".json")] for name in names if name.endswith(".json") and _ID.match(name[:-len(".json")]))
 
 
 def load(path: str) -> t.Optional[Record]:

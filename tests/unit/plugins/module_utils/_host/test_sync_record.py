@@ -26,12 +26,33 @@ def records(draw: st.DrawFn) -> Record:
     before = draw(VERSIONS)
     touched = tuple(sorted(draw(st.sets(st.sampled_from(sorted(before)))))) if before else ()
     state = draw(st.sampled_from(["planned", "applied", "failed", "restored"]))
-    return Record("wave-1", "cmd-os-1", "apt", state, touched, before, draw(VERSIONS), draw(st.none() | st.text()))
+    manifest = draw(st.none() | st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=4))
+    return Record("wave-1", "cmd-os-1", "apt", state, touched, before, draw(VERSIONS), draw(st.none() | st.text()), manifest)
 
 
 @given(records())
 def test_what_is_written_is_read_back(record: Record) -> None:
     assert sync_record.parse(sync_record.render(record), "x") == record
+
+
+@given(records())
+def test_every_written_record_keeps_the_published_schema(record: Record) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(pathlib.Path(sync_record.__file__).with_name("package-record.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(sync_record.render(record)), schema)
+
+
+def test_a_record_without_a_manifest_is_still_read() -> None:
+    data = json.loads(sync_record.render(Record("r", "s", "dnf")))
+    del data["manifest"]
+    assert sync_record.parse(json.dumps(data), "x") == Record("r", "s", "dnf")
+
+
+def test_only_records_are_listed(tmp_path: pathlib.Path) -> None:
+    assert sync_record.ids(str(tmp_path / "none")) == []
+    for name in ("b.json", "a.json", "a.json.part", "no id.json", ".json", "notes.txt"):
+        (tmp_path / name).touch()
+    assert sync_record.ids(str(tmp_path)) == ["a", "b"]
 
 
 @given(records(), VERSIONS, VERSIONS)
@@ -51,7 +72,8 @@ def test_anything_else_is_refused_naming_the_file(text: str) -> None:
 
 
 @pytest.mark.parametrize("damage", [
-    {"state": "done"}, {"touched": ["unseen"]}, {"touched": [["cloud"]]}, {"before": {"cloud": 1}}, {"after": []}, {"error": 0}, {"set": None}, {"schema": 2},
+    {"state": "done"}, {"touched": ["unseen"]}, {"touched": [["cloud"]]}, {"before": {"cloud": 1}}, {"after": []}, {"error": 0},
+    {"manifest": {"cloud": None}}, {"manifest": []}, {"set": None}, {"schema": 2},
 ])
 def test_a_damaged_field_is_refused(damage: t.Dict[str, t.Any]) -> None:
     data = json.loads(sync_record.render(Record("r", "s", "dnf", "applied", ("cloud",), {"cloud": "1-1"}, {"cloud": "2-1"})))
