@@ -35,6 +35,7 @@ CONDITIONS: t.Dict[str, Condition] = {
     "lifecycle.restricted": Condition("When only fixes of some kind are taken, somebody says that the batch is one.", _MANAGER),
     "version.increasing": Condition("In one repository a package's version only goes up.", _PACKAGER, False),
     "version.above-base": Condition("Updates and security are not below the release's own base.", _PACKAGER),
+    "version.outranked": Condition("No other repository that the same hosts use has a higher version.", _PACKAGER),
     "version.no-downgrade": Condition("A version is not below that of the release before.", _PACKAGER),
     "installable.unproven": Condition("The base distribution's indices are there to prove it with.", _TEAM),
     "installable.broken": Condition("Every package can be installed from the base, the overlay and the batch.", _PACKAGER),

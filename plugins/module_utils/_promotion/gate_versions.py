@@ -17,7 +17,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._promotion.conditions impo
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import Item
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.evidence import Evidence
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.excuse import Excuse
-from ansible_collections.egi.cmd.plugins.module_utils._promotion.place import SOURCES
+from ansible_collections.egi.cmd.plugins.module_utils._promotion.place import EVERYWHERE, SOURCES
 from ansible_collections.egi.cmd.plugins.module_utils._version import mos, mos_rules
 from ansible_collections.egi.cmd.plugins.module_utils._version.mos_scheme import scheme
 
@@ -92,20 +92,27 @@ def _stem(form: str, version: str, mos_versions: bool) -> str:
 def _increasing(evidence: Evidence, item: Item, subject: str) -> t.Iterator[Excuse]:
     key = scheme(item.format).key
     for other in evidence.desk.items(evidence.target, item.platform):
-        alike = (other.package, other.architecture in SOURCES) == (item.package, item.architecture in SOURCES)
-        if alike and other.sha256 != item.sha256 and other.architecture == item.architecture and key(item.version) <= key(other.version):
+        if _rivals(item, other) and other.sha256 != item.sha256 and key(item.version) <= key(other.version):
             yield excuse("version.increasing", subject, f"{item.package} {item.version} is not above {other.version}", f"{evidence.target} has {other.file}")
 
 
 def _above(evidence: Evidence, item: Item, subject: str) -> t.Iterator[Excuse]:
     key = scheme(item.format).key
-    if evidence.target in ("updates", "security"):
-        for other in evidence.desk.items("base", item.platform):
-            if other.package == item.package and key(item.version) < key(other.version):
-                yield excuse("version.above-base", subject, f"{item.package} {item.version} is below {other.version}", f"base has {other.file}")
+    for kind in overlay_kinds(evidence.target):
+        rule = "version.above-base" if kind == "base" else "version.outranked"
+        for other in evidence.desk.items(kind, item.platform) if kind != evidence.target else ():
+            if _rivals(item, other) and key(item.version) < key(other.version):
+                yield excuse(rule, subject, f"{item.package} {item.version} is below {other.version}, so hosts would not take it", f"{kind} has {other.file}")
     earlier = [offer.version for offer in evidence.previous.get((item.platform, item.package), ())]
     if earlier and item.architecture not in SOURCES and key(item.version) < key(max(earlier, key=key)):
         yield excuse("version.no-downgrade", subject, f"{item.package} {item.version} is below {max(earlier, key=key)}", "the release before has that")
+
+
+def _rivals(item: Item, other: Item) -> bool:
+    """Whether a host that could have one could have the other in its place."""
+    architectures = {item.architecture, other.architecture}
+    meet = len(architectures) == 1 or not architectures.isdisjoint(EVERYWHERE) and architectures.isdisjoint(SOURCES)
+    return item.package == other.package and meet
 
 
 def _grammar(evidence: Evidence, item: Item, subject: str) -> t.Iterator[Excuse]:

@@ -266,7 +266,9 @@ def refusals_of_promotion() -> None:
     promotion("b3", "taken", files=files(["needy_1.0"]))
     refused(r"installable\.broken:debian12/needy.*installable\.broken:el9/needy", "b3", "promoted", to="proposed")
     promotion("b4", "taken", files=files(["cloud-api_2.1"]))
-    promotion("b4", "promoted", to="proposed")
+    refused(r"version\.outranked", "b4", "promoted", to="proposed")
+    words = {"second": "S. Second", "text": "For a site that stays on 2.1."}
+    promotion("b4", "promoted", to="proposed", waivers=[{"excuse": f"version.outranked:{platform}/cloud-api", **words} for platform in ("debian12", "el9")])
     refused(r"version\.increasing", "b4", "promoted", to="updates", **accepted)
 
 

@@ -73,7 +73,22 @@ def test_a_window_that_lets_fixes_through_asks_whether_it_is_one():
 def test_versions_only_go_up_in_a_repository(there, found):
     other = Batch("other", "updates", (item(there, sha256="cd" * 32),))
     assert names(wish(other)) == found
-    assert names(wish(other._replace(kind="security"))) == []
+    assert names(wish(other._replace(kind="proposed"))) == []
+
+
+@pytest.mark.parametrize(("there", "found"), [("2.2-1~d12+mos1", []), ("2.3-1~d12+mos1", ["version.outranked:bookworm/cloud-api"])])
+def test_a_version_below_what_hosts_have_reaches_nobody(there, found):
+    other = Batch("other", "security", (item(there, sha256="cd" * 32),))
+    assert names(wish(other)) == found
+    assert names(wish(other, target="proposed")) == found
+
+
+@pytest.mark.parametrize(("architectures", "meet"), [
+    (("amd64", "amd64"), True), (("amd64", "arm64"), False), (("all", "amd64"), True), (("source", "source"), True), (("source", "all"), False)])
+def test_versions_of_architectures_that_never_meet_are_not_compared(architectures, meet):
+    mine, theirs = (item(architecture=architecture, sha256=letter * 64) for architecture, letter in zip(architectures, "ab"))
+    evidence = wish(Batch("other", "updates", (theirs,)), batch=accepted(Batch("wanted", "proposed", (mine,))))
+    assert names(evidence) == (["version.increasing:bookworm/cloud-api"] if meet else [])
 
 
 def test_the_very_same_bytes_are_no_other_version():
