@@ -118,5 +118,5 @@ options:
     description: The day to judge for, C(YYYY-MM-DD). Default is today.
     type: str
 requirements:
-  - python3-solv, and with it the system's own Python
+  - python3-solv, and with it the system's own Python, where excuses are looked for
 """

@@ -324,7 +324,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    respawn_for(module, "solv", "python3-solv")
+    if module.params["state"] == "promoted":
+        respawn_for(module, "solv", "python3-solv")
     with door(module):
         outcome = _run(module.params, module.check_mode)
         name = module.params["batch"]
