@@ -49,7 +49,7 @@ def _order(evidence: Evidence) -> t.Iterator[Excuse]:
     if evidence.batch.kind != needed:
         yield excuse("flow.order", "", f"to get to {evidence.target} a batch has to stand in {needed}",
                      f"it stands in {evidence.batch.kind or 'no repository, it was withdrawn'}")
-    for platform in sorted({item.platform for item in evidence.batch.items}):
+    for platform in sorted({item.platform for item in evidence.batch.items}) if evidence.target in PUBLISHED else ():
         if evidence.target not in kinds(evidence.manifest, platform):
             yield excuse("flow.nowhere", platform, f"{platform} has no repository of kind {evidence.target}", "the release manifest")
 
@@ -57,7 +57,7 @@ def _order(evidence: Evidence) -> t.Iterator[Excuse]:
 def _lifecycle(evidence: Evidence) -> t.Iterator[Excuse]:
     manifest, target, day = evidence.manifest, evidence.target, evidence.day
     if target not in publishing.kinds_of(manifest):
-        return  # flow.nowhere says it
+        return  # flow.nowhere says it; a release without a proposed repository has batches in proposed that no reader sees
     answer = publishing.publishable(manifest, day, [target])[0]
     if answer.allowed:
         if target in ("base", "updates") and answer.accepts in _RESTRICTED:

@@ -55,6 +55,11 @@ def test_a_kind_that_a_platform_does_not_have_takes_nothing():
     assert names(wish(target="security", manifest=living(kinds=["base", "updates", "proposed"]))) == ["flow.nowhere:bookworm", "flow.nowhere:el9"]
 
 
+def test_a_release_without_a_proposed_repository_promotes_all_the_same():
+    assert names(wish(target="proposed", manifest=living(kinds=["base", "updates"]))) == []
+    assert names(wish(manifest=living(kinds=["base", "updates"]))) == []
+
+
 def test_the_calendar_closes_updates():
     assert rules(wish(day=day("2026-08-15"))) == ["lifecycle.closed"]
     assert rules(wish(day=day("2029-12-01"))) == ["lifecycle.closed"]
