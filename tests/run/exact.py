@@ -1,8 +1,8 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only much repetition shows: versions against dpkg, apt and rpm, candidates against apt and dnf, closures against
-libsolv, publishing under kill -9."""
+"""What only much repetition shows: versions against dpkg, apt and rpm, candidates and upgrades against apt and dnf, closures
+against libsolv, publishing under kill -9."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def run(report: Report, quick: bool, arguments: list[str]) -> None:
     env = environment()
     report.tally("versions", report.run("/usr/bin/python3", "tests/exact/versions.py", *(arguments or ["--pairs", "100000"]), env=env, cwd=TOP))
     report.tally("candidates", report.run("/usr/bin/python3", "tests/exact/candidate.py", env=env, cwd=TOP))
+    report.tally("solver", report.run("/usr/bin/python3", "tests/exact/solver.py", env=env, cwd=TOP))
     report.tally("closures", report.run("/usr/bin/python3", "tests/exact/closure.py", "--worlds", "3000", env=env, cwd=TOP))
     report.tally("rebuilt rpm metadata", report.run("/usr/bin/python3", "tests/exact/rpm_rebuild.py", "--rounds", "100", env=env, cwd=TOP))
     report.tally("publishing", report.run("/usr/bin/python3", "tests/exact/publish_interrupted.py", "--seconds", "20", env=env, cwd=TOP))
