@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import pathlib
 import sys
 
 import pytest
@@ -39,6 +41,9 @@ def test_a_hold_is_the_same_after_the_desk_was_written_and_read():
     desk = hold_record.with_record(Desk("cmd-os-1", {}), record()._replace(verdicts=(Verdict(VERSIONS, "fail", "2026-11-20", "no"),)))
     again = desks.from_text(desks.to_text(desk), "desk.json")
     assert again == desk and hold_record.records(again) == hold_record.records(desk)
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(pathlib.Path(desks.__file__).with_name("desk.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(desks.to_text(desk)), schema)
 
 
 def test_a_damaged_hold_is_refused_by_name():
