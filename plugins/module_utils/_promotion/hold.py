@@ -38,7 +38,7 @@ RULES = {
     "hold.no-proven": "there is a version below the bad ones to go back to",
     "hold.file": "a file that is handed in is of a held package and below the bad versions",
     "hold.overlap": "no two holds have the same package on the same platform",
-    "hold.differs": "packages and platforms of an open hold stay as they are, and its good version stays outside its range",
+    "hold.differs": "packages and platforms of an open hold stay as they are, its good version stays outside its range, and its name is given once",
     "hold.unknown": "a hold that is lifted or reviewed was opened",
     "hold.unsolvable": "hosts can have the proven version, and upgrade with it",
     "hold.leaks": "no host comes to another version of a held package",

@@ -18,7 +18,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._promotion import flow, hold_choice, hold_record, hold_review, intake
 from ansible_collections.egi.cmd.plugins.module_utils._promotion import hold as holds
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.base_history import History
-from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import WITHDRAWN, Desk, Item, Move
+from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk import WITHDRAWN, Batch, Desk, Item, Move
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.desk_directory import DeskDirectory
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.flow import Actor
 from ansible_collections.egi.cmd.plugins.module_utils._promotion.hold import Hold, Problem
@@ -146,16 +146,21 @@ class _Work:
             if shared and set(other.hold.platforms) & set(hold.platforms):
                 raise _refusal(hold, Problem("hold.overlap", f"hold '{other.hold.name}' has {', '.join(sorted(shared))}"),
                                "Lift that one in the same call, or widen its range")
-        manifest = self._setting.manifest
-        given = intake.batch(hold.batch, files, (), manifest, self.desk._replace(batches={}), False).items if files else ()
+        given = self._items(hold, files)
         declared = [*files, *hold_choice.chosen(hold, self._setting.formats, histories, given)]
-        batch = intake.batch(hold.batch, declared, (), manifest, self.desk, False)._replace(kind="holdback")
+        batch = Batch(hold.batch, "holdback", self._items(hold, declared))
+        old = self.desk.batches.get(batch.name)
+        if old and old.digest != batch.digest:
+            raise _refusal(hold, Problem("hold.differs", "a hold of that name, which was lifted, had other packages"), "Give it another name")
         self.sources.update({one.sha256: one.path for one in declared})
         self.desk = flow.take(self.desk, batch, self._setting.actor)
         proven: t.Dict[str, t.Dict[str, str]] = {}
         for item in batch.items:
             proven.setdefault(item.platform, {})[item.package] = item.version
         self.desk = hold_record.with_record(self.desk, Record(hold, proven, {}))
+
+    def _items(self, hold: Hold, files: t.Sequence[Declared]) -> t.Tuple[Item, ...]:
+        return intake.items(f"open hold '{hold.name}'", files, self._setting.manifest, self.desk, False)
 
     def _prove(self, platforms: t.Iterable[str]) -> None:
         """Prove all active holds of some platforms, and write down what their hosts have to hide."""

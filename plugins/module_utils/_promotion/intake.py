@@ -42,24 +42,29 @@ def batch(name: str, declared: t.Sequence[Declared], after: t.Sequence[str], man
         raise Failure(action, "[intake.name] batches that are called so belong to holds", "Choose another name")
     if not declared:
         raise Failure(action, "[intake.empty] it has no files", "Name the files, each with its SHA-256 and its platform")
-    refusals = Refusals(action)
-    items: t.Dict[t.Tuple[str, str], Item] = {}
-    for one in declared:
-        try:
-            item = _item(one, manifest, mos_versions)
-            _compare(item, [*desk.every_item(), *items.values()])
-            items[item.platform, item.file] = item
-        except Failure as failure:
-            refusals.add(one.path, failure.why)
-        except OSError as error:
-            refusals.add(one.path, f"[intake.unreadable] {error.strerror or error}")
-    refusals.end()
-    made = Batch(name, "untested", tuple(items[place] for place in sorted(items)), tuple(dict.fromkeys(after)))
+    made = Batch(name, "untested", items(action, declared, manifest, desk, mos_versions), tuple(dict.fromkeys(after)))
     _known(made, desk)
     circle = circle_of(desk.with_batch(made), name)
     if circle:
         raise Failure(action, f"[prerequisite.circle] batches would wait for each other: {' -> '.join(circle)}", "Leave one of them out of after")
     return made
+
+
+def items(action: str, declared: t.Sequence[Declared], manifest: Manifest, desk: Desk, mos_versions: bool) -> t.Tuple[Item, ...]:
+    """The items these files make. action: for the one Failure that names everything that is refused."""
+    refusals = Refusals(action)
+    found: t.Dict[t.Tuple[str, str], Item] = {}
+    for one in declared:
+        try:
+            item = _item(one, manifest, mos_versions)
+            _compare(item, [*desk.every_item(), *found.values()])
+            found[item.platform, item.file] = item
+        except Failure as failure:
+            refusals.add(one.path, failure.why)
+        except OSError as error:
+            refusals.add(one.path, f"[intake.unreadable] {error.strerror or error}")
+    refusals.end()
+    return tuple(found[place] for place in sorted(found))
 
 
 def _known(made: Batch, desk: Desk) -> None:

@@ -265,7 +265,8 @@ def what_is_refused() -> None:
     assert "[hold.unknown]" in desk("holdback", good=False, state="lifted", names=["other"])["msg"]
     stranger = WORK / "debian12/site-tools_1.1-1_all.deb"
     handed = {"path": str(stranger), "sha256": hashlib.sha256(stranger.read_bytes()).hexdigest(), "platform": "debian12"}
-    assert "[hold.file]" in desk("holdback", good=False, state="opened", holds=[declaration(files=[handed])])["msg"]
+    message = desk("holdback", good=False, state="opened", holds=[declaration(files=[handed])])["msg"]
+    assert "[hold.file]" in message, message
     assert tree() == before
 
 

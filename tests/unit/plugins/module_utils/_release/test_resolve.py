@@ -187,6 +187,19 @@ def test_extras_that_do_not_fit_are_refused(extra, why):
     assert why in refusal(extra=extra)
 
 
+def test_builds_that_a_hold_names_are_hidden_in_the_base_of_that_platform_only():
+    base, review = {**EPEL, "excludes": ["other"]}, {**REVIEW}
+    holds = [{"platform": resolved()["platform"], "excludes": ["lib-2-1.noarch"]}, {"platform": "elsewhere", "excludes": ["lib-3-1.noarch"]}]
+    found = {entry["name"]: entry.get("excludes", []) for entry in resolved(extra=[base, review], holds=holds)["repositories"]}
+    assert {name: excludes for name, excludes in found.items() if excludes} == {EPEL["name"]: ["other", "lib-2-1.noarch"]}
+    assert base["excludes"] == ["other"]
+
+
+@pytest.mark.parametrize("holds, why", [({"platform": "el9"}, "holds is not a list"), ([{"platform": "el9"}], "holds[0] is not a map"), (["x"], "holds[0]")])
+def test_holds_that_are_none_are_refused(holds, why):
+    assert why in refusal(holds=holds)
+
+
 @pytest.mark.parametrize("keys, why", [
     ("key", "keys is not a list of keys"),
     ([{"url": "https://repo.example.org/key"}], "keys[0] has no full fingerprint"),
