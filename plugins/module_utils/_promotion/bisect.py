@@ -14,7 +14,6 @@ from __future__ import annotations
 import typing as t
 
 PASS, FAIL, UNRESOLVED = "pass", "fail", "unresolved"
-_NOTHING: t.FrozenSet[str] = frozenset()
 
 
 class Attempt(t.NamedTuple):
@@ -25,8 +24,13 @@ class Attempt(t.NamedTuple):
     changed: t.FrozenSet[str]
 
 
-Try = t.Callable[[t.FrozenSet[str]], Attempt]
-"""Updates that are asked for -> what came of it. The same question may get another answer: then the test is flaky."""
+Names = t.FrozenSet[str]
+Try = t.Callable[[Names, Names], Attempt]
+"""Updates that are asked for, updates that are held -> what came of it. Without held ones all that are asked for have to be there; with
+them those that need a held one stay away, too. The same question may get another answer: then the test is flaky."""
+
+
+_NOTHING: Names = frozenset()
 
 
 class Cause(t.NamedTuple):
@@ -56,7 +60,7 @@ class _Contradiction(Exception):
 def judge(batch: t.Sequence[str], attempt: Try, limit: int = 100) -> Answer:
     """Try without the batch, with all of it, and if that fails find the smallest sets of updates that make it fail.
 
-    limit: how many attempts it may cost. One cause among n updates costs about 2 * log2(n) + 6 of them.
+    limit: how many attempts it may cost. One cause among n updates costs about 2 * log2(n) + 7 of them.
     """
     search = _Search(batch, attempt, limit)
     try:
@@ -70,9 +74,9 @@ def judge(batch: t.Sequence[str], attempt: Try, limit: int = 100) -> Answer:
 class _Search:
     def __init__(self, batch: t.Sequence[str], attempt: Try, limit: int) -> None:
         self._batch, self._attempt, self._left = tuple(dict.fromkeys(batch)), attempt, limit
-        self._by_asked: t.Dict[t.FrozenSet[str], Attempt] = {}
-        self._by_changed: t.Dict[t.FrozenSet[str], str] = {}
-        self._repeated: t.Set[t.FrozenSet[str]] = set()
+        self._by_asked: t.Dict[t.Tuple[Names, Names], Attempt] = {}
+        self._by_changed: t.Dict[Names, str] = {}
+        self._repeated: t.Set[Names] = set()
         self.causes: t.List[Cause] = []
 
     def answer(self) -> Answer:
@@ -94,17 +98,19 @@ class _Search:
         names = "; ".join(" with ".join(cause.packages) for cause in self.causes)
         return Answer("fail", f"the test fails with {names}", tuple(self.causes))
 
-    def _find(self, rest: t.FrozenSet[str]) -> None:
-        """Find one cause after the other, until what is left passes or cannot be without a known cause."""
-        while self._fails(rest):
-            smallest = self._smallest(rest)
-            known = next((one for one in self.causes if self._try(smallest).changed >= frozenset(one.packages)), None)
-            if known is None:
-                rest -= self._add(smallest)
-            else:
-                rest -= smallest
+    def _find(self, everything: Names) -> None:
+        """Find one cause after the other, until all that can be had without them passes."""
+        held, attempt = _NOTHING, self._try(everything)
+        while attempt.outcome == FAIL:
+            left = attempt.changed - held
+            if held and not self._fails(left):
+                return
+            smallest = self._smallest(left if held else everything)
+            known = any(self._try(smallest).changed >= frozenset(one.packages) for one in self.causes)
+            held |= smallest if known else self._add(smallest)
+            attempt = self._try(everything, held)
 
-    def _add(self, smallest: t.FrozenSet[str]) -> t.FrozenSet[str]:
+    def _add(self, smallest: Names) -> Names:
         """Keep a cause: the smallest failing set, and not a package that merely drags the guilty one along."""
         packages, changed = smallest, self._try(smallest).changed
         left = changed - packages
@@ -116,7 +122,7 @@ class _Search:
         self.causes.append(Cause(self._ordered(packages), self._ordered(changed - packages)))
         return packages
 
-    def _smallest(self, failing: t.FrozenSet[str]) -> t.FrozenSet[str]:
+    def _smallest(self, failing: Names) -> Names:
         """ddmin: a failing set of which no part that was tried fails. failing: fails."""
         parts = 2
         while len(failing) > 1:
@@ -135,7 +141,7 @@ class _Search:
                 break
         return failing
 
-    def _least(self, slices: t.Sequence[t.FrozenSet[str]]) -> t.Optional[t.FrozenSet[str]]:
+    def _least(self, slices: t.Sequence[Names]) -> t.Optional[Names]:
         """The failing slice that changes least. One that changes nothing besides itself is least already."""
         failing = []
         for one in slices:
@@ -146,32 +152,32 @@ class _Search:
                     break
         return min(failing, key=lambda pair: pair[0])[1] if failing else None
 
-    def _fails(self, asked: t.FrozenSet[str]) -> bool:
+    def _fails(self, asked: Names) -> bool:
         return bool(asked) and self._try(asked).outcome == FAIL
 
-    def _try(self, asked: t.FrozenSet[str]) -> Attempt:
-        if asked not in self._by_asked:
-            self._by_asked[asked] = self._really(asked)
-        return self._by_asked[asked]
+    def _try(self, asked: Names, held: Names = _NOTHING) -> Attempt:
+        if (asked, held) not in self._by_asked:
+            self._by_asked[asked, held] = self._really(asked, held)
+        return self._by_asked[asked, held]
 
-    def _really(self, asked: t.FrozenSet[str]) -> Attempt:
+    def _really(self, asked: Names, held: Names = _NOTHING) -> Attempt:
         if self._left < 1:
             raise _Spent
         self._left -= 1
-        attempt = self._attempt(asked)
+        attempt = self._attempt(asked, held)
         if attempt.outcome != UNRESOLVED and self._by_changed.setdefault(attempt.changed, attempt.outcome) != attempt.outcome:
             told = ", ".join(self._ordered(attempt.changed)) or "none of the updates"
             raise _Contradiction(f"the test is flaky: with {told} it passed once and failed once")
         return attempt
 
-    def _confirm(self, packages: t.FrozenSet[str]) -> None:
+    def _confirm(self, packages: Names) -> None:
         """Ask again whether a cause fails, and whether it passed without each of its packages."""
         self._repeat(packages)
         for part in [packages - {name} for name in self._ordered(packages)]:
-            if part and part in self._by_asked:
+            if part and (part, _NOTHING) in self._by_asked:
                 self._repeat(part)
 
-    def _repeat(self, asked: t.FrozenSet[str]) -> None:
+    def _repeat(self, asked: Names) -> None:
         """Ask once more what the answer rests on, and not more often than that."""
         if asked in self._repeated:
             return
@@ -183,7 +189,7 @@ class _Search:
         return tuple(name for name in self._batch if name in names)
 
 
-def _sliced(names: t.Sequence[str], parts: int) -> t.List[t.FrozenSet[str]]:
+def _sliced(names: t.Sequence[str], parts: int) -> t.List[Names]:
     """Names in that many slices of about the same length."""
     size, more = divmod(len(names), parts)
     bounds = [index * size + min(index, more) for index in range(parts + 1)]
