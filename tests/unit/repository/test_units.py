@@ -1,7 +1,7 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd units of the role mirror, with its defaults: systemd's own check finds nothing to say about them."""
+"""The systemd units of the roles mirror and holdback, with their defaults: systemd's own check finds nothing to say about them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 ROLE = Path(__file__).resolve().parents[3] / "roles/mirror"
+HOLDBACK = ROLE.with_name("holdback")
 UNITS = sorted(path.name[:-3] for path in (ROLE / "templates").glob("*.j2") if path.name.endswith((".service.j2", ".timer.j2")))
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 
@@ -41,8 +42,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verified(root: Path) -> t.Tuple[int, str]:
-    done = subprocess.run(["systemd-analyze", "verify", f"--root={root}", "--man=no", *UNITS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+def verified(root: Path, units: t.Sequence[str] = UNITS) -> t.Tuple[int, str]:
+    done = subprocess.run(["systemd-analyze", "verify", f"--root={root}", "--man=no", *units], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, timeout=60)
     return done.returncode, done.stdout
 
@@ -66,3 +67,14 @@ def test_a_mistake_would_be_seen(root: Path) -> None:
 def test_the_scrub_is_told_how_long_and_how_fast() -> None:
     command = re.findall("^ExecStart=(.*)$", rendered("cmd-mirror-scrub.service", mirror_scrub_rate="20M"), re.MULTILINE)
     assert command == ["/usr/local/bin/cmd-mirror --config /etc/cmd-mirror/config.json --quiet scrub --repair --for 1h --rate 20M"]
+
+
+def test_systemd_takes_the_units_of_holds(root: Path) -> None:
+    units = yaml.safe_load((HOLDBACK / "vars/main.yml").read_text())["__holdback_units"]
+    defaults = yaml.safe_load((HOLDBACK / "defaults/main.yml").read_text())
+    (root / "usr/bin").mkdir()
+    (root / "usr/bin/env").symlink_to("../local/bin/cmd-mirror")  # a program, which is all systemd looks for
+    for unit in units:
+        template = jinja2.Template((HOLDBACK / "templates" / f"{unit}.j2").read_text(), undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+        (root / "etc/systemd/system" / unit).write_text(template.render({**defaults, "ansible_managed": "Ansible managed"}))
+    assert verified(root, units) == (0, "")
