@@ -228,7 +228,8 @@ def disc(keys: Answer) -> None:
     """A bundle as an image: by the module, imported as it is; cut off or with a bit flipped it is refused, and readers keep what they had."""
     snapshot = publish("broken")
     image = REPO / MEDIUM[1:] / "disc.iso"
-    told = {"state": "exported", "path": f"{MEDIUM}/disc.iso", "form": "iso", "snapshot": "standard", "key_home": keys["home"], "signing_keys": [keys["signing"]]}
+    told = {"state": "exported", "path": f"{MEDIUM}/disc.iso", "form": "iso", "snapshot": "standard",
+            "key_home": keys["home"], "signing_keys": [keys["signing"]]}
     assert module("online", "--check", **told)["changed"] and not image.exists()
     assert module("online", **told)["changed"] and not module("online", **told)["changed"]
     configuration = json.loads((REPO / "etc/cmd-mirror/isolated.json").read_text())
