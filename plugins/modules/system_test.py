@@ -154,7 +154,7 @@ why:
   description: The verdict in words.
   returned: success
   type: str
-  sample: the test fails with libcloud
+  sample: the test fails with libcloud, and passes with the others
 culprits:
   description: The updates without which the test passes.
   returned: success

@@ -92,23 +92,26 @@ class _Search:
             return Answer("inconclusive", "the updates cannot be installed")
         self._repeat(everything)
         self._repeat(_NOTHING)
-        self._find(everything)
+        others_pass = self._find(everything)
         for cause in self.causes:
             self._confirm(frozenset(cause.packages))
         names = "; ".join(" with ".join(cause.packages) for cause in self.causes)
-        return Answer("fail", f"the test fails with {names}", tuple(self.causes))
+        return Answer("fail", f"the test fails with {names}" + (", and passes with the others" if others_pass else ""), tuple(self.causes))
 
-    def _find(self, everything: Names) -> None:
-        """Find one cause after the other, until all that can be had without them passes."""
+    def _find(self, everything: Names) -> bool:
+        """Find one cause after the other, and return whether the test passes with all that can be had without them."""
         held, attempt = _NOTHING, self._try(everything)
         while attempt.outcome == FAIL:
-            left = attempt.changed - held
-            if held and not self._fails(left):
-                return
-            smallest = self._smallest(left if held else everything)
+            left = attempt.changed - held if held else everything
+            if not self._fails(left):
+                return False
+            smallest = self._smallest(left)
             known = any(self._try(smallest).changed >= frozenset(one.packages) for one in self.causes)
             held |= smallest if known else self._add(smallest)
+            if held == everything:
+                return False
             attempt = self._try(everything, held)
+        return attempt.outcome == PASS
 
     def _add(self, smallest: Names) -> Names:
         """Keep a cause: the smallest failing set, and not a package that merely drags the guilty one along."""

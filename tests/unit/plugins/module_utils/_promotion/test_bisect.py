@@ -55,6 +55,7 @@ def test_one_guilty_update_is_found_in_logarithmic_time(case: t.Tuple[int, int])
     answer = judge(batch_of(size), world)
     assert answer.verdict == "fail"
     assert [cause.packages for cause in answer.causes] == [(batch_of(size)[guilty],)]
+    assert answer.why.endswith("passes with the others") == (size > 1)
     assert len(world.asked) <= 2 * math.ceil(math.log2(size)) + 6
 
 
