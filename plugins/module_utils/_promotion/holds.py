@@ -115,7 +115,7 @@ class _Work:
     def review(self, names: t.Optional[t.Sequence[str]], verdicts: t.Mapping[str, t.Tuple[str, str]]) -> None:
         """Look at what the base offers by now, lift what is good again, and prove anew what stays."""
         known = hold_record.active(self.desk)
-        chosen = [self._record(name) for name in ([*known] if names is None else [*names, *(set(verdicts) - set(names))])]
+        chosen = [self._record(name) for name in dict.fromkeys([*(known if names is None else names), *verdicts])]
         for record in (record for record in chosen if not record.lifted):
             histories = self._histories([record.hold])
             offered = {platform: {package: hold_choice.offered(package, histories.get(platform, ()), self._setting.formats[platform])

@@ -263,6 +263,7 @@ def what_is_refused() -> None:
     assert "[hold.no-base]" in desk("holdback", good=False, state="opened", holds=[declaration()], base=[])["msg"]
     assert "[hold.closed]" in desk("holdback", good=False, state="opened", holds=[declaration()], day="2026-01-01")["msg"]
     assert "[hold.unknown]" in desk("holdback", good=False, state="lifted", names=["other"])["msg"]
+    assert "[hold.unknown]" in desk("holdback", good=False, state="reviewed", verdicts=[{"name": "other", "verdict": "pass"}])["msg"]
     stranger = WORK / "debian12/site-tools_1.1-1_all.deb"
     handed = {"path": str(stranger), "sha256": hashlib.sha256(stranger.read_bytes()).hexdigest(), "platform": "debian12"}
     message = desk("holdback", good=False, state="opened", holds=[declaration(files=[handed])])["msg"]
