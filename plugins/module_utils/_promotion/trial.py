@@ -226,7 +226,9 @@ def tail(path: str) -> str:
 
 
 def _said(path: str) -> str:
-    return tail(path).strip().rpartition("\n")[2]
+    """The last line, but for dnf's advice, which comes after the reason."""
+    lines = [line.strip(" -") for line in tail(path).splitlines() if line.strip() and not line.startswith("(try to add")]
+    return lines[-1] if lines else ""
 
 
 def _pretty(os_release: str) -> str:

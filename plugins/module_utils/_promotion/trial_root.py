@@ -16,6 +16,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -32,20 +33,28 @@ _ISOLATED = (
 )
 # netdevice(7): SIOCSIFFLAGS, IFF_UP | IFF_RUNNING. A new network namespace has its loopback down.
 _LOOPBACK_UP = "import fcntl,socket,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x41))"
-_DEVICES = "null zero full random urandom tty"
+_DEVICES = "null zero full random urandom"
 # The shell stays the first process and reaps orphans; dnf takes a process that ended unreaped for one that still holds its lock.
 _ENTER = f"""\
 umask 022
-python=$1 root=$2 layers=$3 seen=$4 ready=$5; shift 5
+python=$1 root=$(realpath "$2") layers=$3 seen=$4 ready=$5; shift 5
 "$python" -c "{_LOOPBACK_UP}"
 if [ -n "$layers" ]; then mount -t overlay overlay -o "$layers" "$root"; fi
+inside() {{ [ "$(realpath -m "$root$1")" = "$root$1" ] || {{ echo "$1 is or goes through a link in the root"; exit 1; }}; }}
+inside /proc
+inside /dev
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
 for device in {_DEVICES}; do : >"$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
 mkdir -m 1777 "$root/dev/shm"
 ln -s /proc/self/fd "$root/dev/fd"
 IFS=:
-for path in $seen; do mkdir -p "$root$path"; mount --bind -o ro "$path" "$root$path"; mount -o remount,bind,ro "$root$path"; done
+for path in $seen; do
+    inside "$path"
+    mkdir -p "$root$path"
+    mount --bind "$path" "$root$path"
+    mount -o remount,bind,ro "$root$path"
+done
 unset IFS
 cd /
 : >"$ready"
@@ -78,6 +87,10 @@ class Workshop:
             if not os.path.isdir(path):
                 raise Failure("make throw-away roots", f"{path} is no directory", "Name directories of this host")
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        found = os.lstat(self.directory)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
+            # Anybody can make names in /var/tmp.
+            raise Failure("make throw-away roots", f"{self.directory} is not a directory that only root writes to", "Remove it, or give another work_path")
         with contextlib.ExitStack() as stack:
             lock = stack.enter_context(open(f"{self.directory}/lock", "w", encoding="ascii"))
             try:
@@ -107,7 +120,7 @@ class Workshop:
             done = _run(["tar", "--extract", "--numeric-owner", "--xattrs", "--directory", lower, "--file", source])
             if done.returncode:
                 raise Failure(action, _last_line(done.stdout) or "tar cannot unpack it", _IS_A_ROOT)
-        if not os.path.lexists(f"{lower}/bin/sh") or not os.path.isfile(f"{lower}/etc/os-release"):
+        if not all(os.path.lexists(f"{lower}/{path}") for path in ("bin/sh", "etc/os-release")):
             raise Failure(action, "it has no /bin/sh or no /etc/os-release", _IS_A_ROOT)
         _require_plain(lower)
         self._overlay = next((options for options in _OVERLAYS if self._can_overlay(lower, options)), None)

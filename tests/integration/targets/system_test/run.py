@@ -183,15 +183,16 @@ def chosen_updates_only() -> None:
     assert "no-such" in module("system_test", False, **arguments("deb", "updates", updates=["no-such", "site-mail"]))["msg"]
 
 
-def a_script_that_fails() -> None:
-    """An update that cannot be installed breaks the product, too. dnf only warns of such a script, and the update is there."""
-    for form, verdict in (("deb", "fail"), ("rpm", "pass")):
-        publish(form, "scripts", [package(form, "site-tools", "1.2"), package(form, "site-mail", "1.2", script="exit 1")])
-        answer = module("system_test", **arguments(form, "scripts"))
-        assert answer["verdict"] == verdict and len(answer["updates"]) == 2, answer
-        if verdict == "fail":
-            assert answer["culprits"] == [{"package": "site-mail", "good": "1.0-1", "bad": "1.2-1"}], answer
-            assert "the installation ended with" in answer["reports"][0]["title"], answer["reports"]
+def updates_that_cannot_be_installed() -> None:
+    """One whose script fails breaks the product, too. One that lacks something is told by dnf; apt keeps it back, as on hosts."""
+    lacking = package("deb", "site-time", "1.2", "none")
+    publish("deb", "scripts", [package("deb", "site-tools", "1.2"), package("deb", "site-mail", "1.2", script="exit 1"), lacking])
+    answer = module("system_test", **arguments("deb", "scripts"))
+    assert answer["verdict"] == "fail" and len(answer["updates"]) == 2, answer
+    assert answer["culprits"] == [{"package": "site-mail", "good": "1.0-1", "bad": "1.2-1"}], answer
+    assert "the installation ended with" in answer["reports"][0]["title"], answer["reports"]
+    publish("rpm", "scripts", [package("rpm", "site-tools", "1.2"), package("rpm", "site-time", "1.2", "none")])
+    assert "nothing provides none" in module("system_test", False, **arguments("rpm", "scripts"))["msg"]
 
 
 def no_verdict_without_grounds() -> None:
@@ -212,12 +213,21 @@ def no_verdict_without_grounds() -> None:
 def what_is_refused() -> None:
     """Each with one readable message."""
     test_program("/usr/bin/libcloud")
+    strange, linked = SRV / "strange", SRV / "linked"
+    (strange / "egi-cmd-trials").mkdir(parents=True)
+    os.chown(strange / "egi-cmd-trials", 1, 1)
+    for path in ("bin", "etc", "dev", "proc"):
+        (linked / path).mkdir(parents=True)
+    for path in ("bin/sh", "etc/os-release"):
+        (linked / path).write_text("")
+    (linked / BASES.parts[1]).symlink_to("/")
     web = {**repository("deb", "os"), "uris": ["http://os.example.org/"]}
     for change, why in (
         ({"repositories": [web]}, "trials have no network"), ({"directories": [str(TESTS)]}, "which trials cannot see"),
         ({"root": str(TESTS)}, "it has no /bin/sh"),
         ({"root": str(SRV / "none.tar")}, "none.tar"), ({"test": []}, "test is empty"), ({"packages": ["no-such-package"]}, "no-such-package"),
         ({"attempts": 0}, "it is 0"), ({"pending": [{**repository("deb", "updates"), "sweet": 1}]}, "no field 'sweet'"),
+        ({"work_path": str(strange)}, "only root writes to"), ({"root": str(linked)}, "goes through a link in the root"),
         ({"directories": ["/no/such"]}, "/no/such is no directory"), ({"pending": []}, "it has no repositories"),
         ({"repositories": [{**repository("deb", "os"), "suite": "other"}]}, "other"),
     ):
@@ -286,7 +296,7 @@ def killed_at_any_moment() -> None:
     assert [path.name for path in (ON_DISK / "egi-cmd-trials").iterdir()] == ["lock"]
 
 
-STORY = (the_broken_library_is_found, good_updates_pass, chosen_updates_only, a_script_that_fails, the_playbook_tells_and_stops,
+STORY = (the_broken_library_is_found, good_updates_pass, chosen_updates_only, updates_that_cannot_be_installed, the_playbook_tells_and_stops,
          no_verdict_without_grounds, what_is_refused, a_tarball_and_copies, killed_at_any_moment)
 
 
