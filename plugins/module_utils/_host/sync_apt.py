@@ -39,11 +39,15 @@ _REMOVE_LINE = re.compile(r"(?:Remv|Purg) (?P<name>\S+) \[(?P<old>[^\]]+)\]")
 
 
 class _Installed(t.NamedTuple):
-    """What dpkg's database says of a package that is there, wholly or in part; held: why it must stay, '' when free."""
+    """What dpkg's database says of a package that is there, wholly or in part; held: why it must stay, '' when free.
+
+    torn: its unpacking was cut short, so dpkg itself does not know which of its files are there.
+    """
 
     version: str
     whole: bool
     held: str
+    torn: bool
 
 
 class AptPackages:
@@ -129,6 +133,7 @@ class AptPackages:
     def apply(self, targets: Targets, action: str, dependencies: t.Collection[str]) -> t.List[str]:
         """Let ``apt-get`` reach the targets; dependencies, and what apt counted so before, count as automatically installed."""
         automatic = sorted({*self._automatic([name for name, version in targets.items() if version is not None]), *dependencies})
+        self._make_removable(targets)
         status, out, err = self._patient([*_APT, "install", *_words(targets)])
         if automatic:
             self._run(["apt-mark", "auto", *automatic], _ENVIRONMENT)
@@ -136,6 +141,15 @@ class AptPackages:
             raise Failure(action, _reason(out, err, status),
                           "Repair the package, or go back with state=restored and this record; apt's log is /var/log/apt/term.log")
         return []
+
+    def _make_removable(self, targets: Targets) -> None:
+        """Install torn packages that must go as a whole first: dpkg refuses to remove them, and by force would forget their files.
+
+        Without their archive apt refuses everything, which simulate() has said already.
+        """
+        torn = [f"{name}={one.version}" for name, one in sorted(self._dpkg().items()) if one.torn and name in targets and targets[name] is None]
+        if torn:
+            self._patient([*_APT, "--reinstall", "install", *torn])
 
     def _patient(self, argv: t.Sequence[str]) -> t.Tuple[int, str, str]:
         """Run a command that takes locks; while somebody else holds them, wait and try again.
@@ -162,7 +176,7 @@ class AptPackages:
             key = name.partition(":")[0] if architecture in (native, "all") else name
             if status in _ABSENT:
                 continue
-            found[key] = _Installed(version, status in _WHOLE and flag == "ok", "apt-mark hold" if want == "hold" else "")
+            found[key] = _Installed(version, status in _WHOLE and flag == "ok", "apt-mark hold" if want == "hold" else "", flag == "reinstreq")
         return found
 
     def _policy(self, names: t.Sequence[str]) -> t.Dict[str, apt_policy.Policy]:

@@ -137,7 +137,7 @@ class DnfPackages:
                 self._verify(package, action)
             for item in self._base.transaction:
                 if item.action == libdnf.transaction.TransactionItemAction_INSTALL and dnf_base.key_of(self._base, item.pkg) in dependencies:
-                    item.setReason(libdnf.transaction.TransactionItemReason_DEPENDENCY)
+                    item.reason = libdnf.transaction.TransactionItemReason_DEPENDENCY
             self._patient(lambda: self._base.do_transaction(scripts))
             # A package whose script fails does not make do_transaction() raise: it is only marked.
             failed = sorted(str(item) for item in self._base.transaction if item.action in dnf.transaction.FORWARD_ACTIONS

@@ -26,7 +26,7 @@ _BUILD = "root/trouble"
 class Package:
     """One package, the same for both formats, architecture all or noarch.
 
-    script: run while it is installed; shell for deb (postinst), Lua for rpm (%pre), since the throw-away rpm hosts have
+    script: run while it is installed; shell for deb (at its moment), Lua for rpm (%pre), since the throw-away rpm hosts have
     no package that provides a shell. signed: whether the rpm itself carries a signature.
     """
 
@@ -36,6 +36,7 @@ class Package:
     conflicts: str = ""
     script: t.Tuple[str, str] = ("", "")
     signed: bool = True
+    moment: str = "postinst"
 
 
 _FAILS = ("echo 'cannot migrate the database' >&2; exit 3", "print('cannot migrate the database') error('it failed')")
@@ -49,6 +50,7 @@ RELEASE = (
     Package("backward", "2.0", depends="library (= 1.0)"),
     Package("fragile", "2.0", script=_FAILS),
     Package("slow", "2.0", script=_SLOW),
+    Package("early", "2.0", script=_SLOW, moment="preinst"),
     Package("unsigned", "2.0", signed=False),
 )
 
@@ -93,8 +95,8 @@ class Site:
             f"Package: {package.name}\nVersion: {package.version}-1\nArchitecture: all\n"
             f"Maintainer: Example Maintainers <maintainers@example.org>\n{''.join(relations)}Description: invented package of a test\n")
         if package.script[0]:
-            (tree / "DEBIAN/postinst").write_text(f"#!/bin/sh\n{package.script[0]}\n")
-            (tree / "DEBIAN/postinst").chmod(0o755)
+            (tree / "DEBIAN" / package.moment).write_text(f"#!/bin/sh\n{package.script[0]}\n")
+            (tree / "DEBIAN" / package.moment).chmod(0o755)
         self._run(f"mkdir -p /{_SITE}/pool/{name}; dpkg-deb --root-owner-group --build /{_BUILD}/tree /{_SITE}/pool/{name}")
 
     def _build_rpm(self, package: Package, name: str) -> None:

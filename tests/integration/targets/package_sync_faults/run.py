@@ -4,16 +4,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong when packages are brought to a release, on a real apt host and a real dnf host.
 
-Runs inside a lab session with the hosts apt1, dnf1 and repo. Each trial ends with the host as it was before.
+Runs inside a lab session with the hosts apt1, dnf1 and repo. Each trial ends with the host as it was before. Arguments name
+the trials; all if there are none.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "repository_set_faults"))
 sys.path.insert(0, str(HERE))
 
+from kills import adopt_orphans, appeared, kill_all, kills, torn  # noqa: E402
 from packages import URL, Site  # noqa: E402
 
 SET = "trouble"
@@ -53,9 +53,16 @@ class Host:
         """Run package_sync with state restored."""
         return self.module("package_sync", {"set": SET, "record": record, "state": "restored", **more})
 
-    def start(self, *packages: str, record: str) -> subprocess.Popen[bytes]:
+    def foresee(self, *packages: str, record: str) -> t.List[Result]:
+        """Return the plan of package_sync in check mode."""
+        arguments = {"set": SET, "record": record, "packages": packages}
+        done = subprocess.run([*self._command("package_sync", arguments), "--check"], stdout=subprocess.PIPE, text=True, check=True)
+        plan: t.List[Result] = json.loads(done.stdout[done.stdout.index("=> {") + 3:])["plan"]
+        return plan
+
+    def start(self, *packages: str, record: str, state: str = "latest") -> subprocess.Popen[bytes]:
         """Start package_sync and do not wait."""
-        command = self._command("package_sync", {"set": SET, "record": record, "packages": packages})
+        command = self._command("package_sync", {"set": SET, "record": record, "packages": packages, "state": state})
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _command(self, name: str, arguments: t.Mapping[str, t.Any]) -> t.List[str]:
@@ -93,10 +100,22 @@ class AptHost(Host):
         (self.root / "etc/apt/sources.list.d/os.sources").write_text(
             f"Types: deb\nURIs: {URL}\nSuites: os\nComponents: main\nSigned-By: /etc/apt/keyrings/trouble.asc\n")
         self.run("apt-get", "-q", "update")
-        self.run("apt-get", "-q", "-y", "install", "library=1.0-1", "tools=1.0-1", "fragile=1.0-1", "slow=1.0-1")
+        self.install_first()
         repository = {"name": "trouble", "kind": "updates", "uris": [URL], "suite": "release", "components": ["main"], "origin": "EGI", "label": "CMD-OS",
                       "keys": [{"content": self.site.key}]}
         _must(self.module("repository_set", {"name": SET, "repositories": [repository]}))
+
+    def install_first(self) -> None:
+        """Install the first version of every package."""
+        self.run("apt-get", "-q", "-y", "install", *(f"{name}=1.0-1" for name in FIRST))
+
+    def remove(self, package: str) -> None:
+        """Remove a package by hand."""
+        self.run("apt-get", "-q", "-y", "remove", package)
+
+    def is_automatic(self, package: str) -> bool:
+        """Return whether apt would remove it when nothing needs it any more."""
+        return package in self.run("apt-mark", "showauto", package).split()
 
     def versions(self) -> t.Dict[str, str]:
         """Return what is installed of the test's packages, with dpkg's word for how."""
@@ -124,9 +143,21 @@ class DnfHost(Host):
         (self.root / "etc/pki/rpm-gpg/trouble").write_text(self.site.key)
         (self.root / "etc/yum.repos.d/os.repo").write_text(
             f"[os]\nname=os\nbaseurl={URL}/rpm/os\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/trouble\nmetadata_expire=1\n")
-        self.run("dnf", "-q", "-y", "install", "library-1.0", "tools-1.0", "fragile-1.0", "slow-1.0")
+        self.install_first()
         repository = {"name": "trouble", "kind": "updates", "baseurl": [f"{URL}/rpm/release"], "keys": [{"content": self.site.key}]}
         _must(self.module("repository_set", {"name": SET, "repositories": [repository]}))
+
+    def install_first(self) -> None:
+        """Install the first version of every package."""
+        self.run("dnf", "-q", "-y", "install", *(f"{name}-1.0" for name in FIRST))
+
+    def remove(self, package: str) -> None:
+        """Remove a package by hand."""
+        self.run("dnf", "-q", "-y", "remove", package)
+
+    def is_automatic(self, package: str) -> bool:
+        """Return whether dnf would remove it when nothing needs it any more."""
+        return package not in self.run("dnf", "-q", "repoquery", "--userinstalled", "--qf", "%{name}").split()
 
     def versions(self) -> t.Dict[str, str]:
         """Return what is installed of the test's packages; a package that is there twice has both versions."""
@@ -164,26 +195,6 @@ def _helper(host: Host, code: str) -> t.Iterator[None]:
     finally:
         helper.kill()
         helper.wait()
-
-
-def kill_all(processes: t.Sequence[int]) -> None:
-    """Kill processes and wait until they are gone: dnf takes a dead process that nobody waited for to be still running."""
-    for pid in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    for _attempt in range(100):
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-        if not any(Path(f"/proc/{pid}").exists() for pid in processes):
-            return
-        time.sleep(0.1)
-    raise RuntimeError(f"still there: {processes}")
-
-
-def adopt_orphans() -> None:
-    """Become the parent of processes whose parent dies (PR_SET_CHILD_SUBREAPER, prctl(2)), so that they can be waited for."""
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
 def dependency(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
@@ -229,6 +240,8 @@ def gone(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     host.refetch()
     result = host.back("gone")
     yield "the version is named", result["failed"] and "offers library 1.0-1 any more" in result["msg"]
+    known = host.module("package_sync_info", {"set": SET, "record": "gone"})["records"]
+    yield "the list of records says so beforehand", [(one["restorable"], one["missing"]) for one in known] == [(False, ["library 1.0-1"])]
     yield "nothing changed", host.versions() == before
     host.site.publish("os")
     host.refetch()
@@ -263,11 +276,7 @@ def killed(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     for record, repair in (("killed-1", lambda: host.back("killed-1")), ("killed-2", lambda: host.sync("slow", "library", record="killed-2"))):
         started = host.start("slow", "library", record=record)
         flag = host.root / "tmp/slow"
-        for _attempt in range(300):
-            if flag.exists():
-                break
-            time.sleep(0.1)
-        yield f"{record}: it is in the middle of it", flag.exists()
+        yield f"{record}: it is in the middle of it", appeared(flag)
         kill_all(host.processes())
         started.wait()
         yield f"{record}: the record says that it was cut short", host.state_of(record) == "planned"
@@ -307,6 +316,24 @@ def automatic(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     host.run("apt-mark", "manual", "library")
 
 
+def planned(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
+    """A plan brings a new package with the one it needs: that one is no wish of its own, also when the plan is given back."""
+    host.remove("library")
+    plan = host.foresee("service", record="planned")
+    yield "the dependency is marked", [(step["package"], step["action"], step["dependency"]) for step in plan] == [
+        ("library", "install", True), ("service", "install", False)]
+    stale = [{**step, "to": "1.0-1"} if step["package"] == "library" else step for step in plan]
+    result = host.sync(record="planned", plan=stale)
+    yield "another version is refused by name", result["failed"] and "library" in result["msg"] and "nothing was changed" in result["msg"]
+    result = host.sync(record="planned", plan=plan)
+    yield f"made as planned | {result.get('msg')}", not result["failed"] and result["plan"] == plan
+    yield "the dependency counts as one, the package does not", host.is_automatic("library") and not host.is_automatic("service")
+    again = host.sync(record="planned", plan=plan)
+    yield "given again it changes nothing", not again["failed"] and not again["changed"]
+    _must(host.back("planned"))
+    host.install_first()
+
+
 def unsigned(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     result = host.sync("unsigned", record="unsigned")
     yield "refused by name", result["failed"] and "unsigned-2.0-1" in result["msg"] and "signature" in result["msg"]
@@ -319,8 +346,8 @@ def refused(host: Host, result: Result, record: str, *words: str) -> t.Iterator[
 
 
 TRIALS: t.Dict[t.Type[Host], t.Sequence[t.Callable[[t.Any], t.Iterator[t.Tuple[str, bool]]]]] = {
-    AptHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, held, automatic, killed),
-    DnfHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, unsigned, killed),
+    AptHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, held, automatic, planned, killed, torn, kills),
+    DnfHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, unsigned, planned, killed, kills),
 }
 FIRST = dict.fromkeys(("fragile", "library", "slow", "tools"), "1.0-1 installed")
 
@@ -332,7 +359,7 @@ def main() -> int:
     passed = failed = 0
     for host in (AptHost("apt1", hosts / "apt1/root", site), DnfHost("dnf1", hosts / "dnf1/root", site)):
         host.prepare()
-        for trial in TRIALS[type(host)]:
+        for trial in [trial for trial in TRIALS[type(host)] if trial.__name__ in sys.argv[1:] or not sys.argv[1:]]:
             for claim, holds in [*trial(host), ("afterwards the host is as it was", host.versions() == FIRST)]:
                 passed, failed = passed + holds, failed + (not holds)
                 print(f"{'ok  ' if holds else 'FAIL'} {host.name} {trial.__name__}: {claim.partition(' | ')[0] if holds else claim}", flush=True)
