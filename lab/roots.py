@@ -6,7 +6,7 @@
 base        Debian or Ubuntu, the machine's own release: apt and a minimal Python
 deb         base and python3-apt: an apt host
 rpm         base and rpm, dnf, python3-dnf, an AlmaLinux os-release: a dnf host
-repository  base and what a repository host needs: nginx, createrepo_c, rpm tools, dpkg-dev, gpg
+repository  base and what a repository host needs: nginx, createrepo_c, rpm tools, dpkg-dev, gpg, libsolv
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 LAYERS: dict[str, tuple[str, ...]] = {
     "deb": ("python3-apt",),
     "rpm": ("dnf", "python3-dnf", "rpm"),
-    "repository": ("createrepo-c", "debootstrap", "dnf", "dpkg-dev", "gnupg", "nginx-light", "python3-dnf", "rpm", "xz-utils", "zstd"),
+    "repository": ("createrepo-c", "debootstrap", "dnf", "dpkg-dev", "gnupg", "nginx-light", "python3-dnf", "python3-solv", "rpm", "xz-utils", "zstd"),
 }
 _BASE_PACKAGES = ("ca-certificates", "gpgv", "python3-minimal", "libpython3-stdlib")
 # Nobody reads manuals in a throw-away host; without them a root is a third smaller.
