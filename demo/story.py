@@ -1,7 +1,8 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The story bin/demo tells, inside a lab session: one command, run three times, while the repository changes.
+"""The story bin/demo tells, inside a lab session: one command, run three times, while the repository changes; then the
+base distribution breaks (see holdback_act).
 
 What it says was checked is checked: with the hosts' own dpkg, apt, rpm and dnf, and it ends with 1 when it is not so.
 """
@@ -11,38 +12,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 import typing as t
 from pathlib import Path
 
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import record, table
+from demo import holdback_act
+from demo.programs import ANSIBLE, STATE, publish, short, started, tail
 from demo.screen import ClaimFailed, chapter, claim, command, quote, say, step
 from demo.witness import Witness
 from lab.content import OVERLAY
 from lab.roots import LabError
 
-TOP = Path(__file__).resolve().parent.parent
-STATE = Path(os.environ["LAB_STATE"])
 HOSTS = ("ea-apt", "ea-dnf", "prod-apt", "prod-dnf")
 RECORDS = STATE / "records"
 _LOOK = 0.25  # seconds between two looks at the record
-ROLLOUT = ["ansible-playbook", "-i", os.environ["LAB_INVENTORY"], "-i", str(TOP / "demo/inventory.yml"), "egi.cmd.rollout"]
 PACKAGES = ("cloud-api", "cloud-client", "libcloud")
 
 
 def overlay(host: Witness, version: str) -> str:
     """The overlay's build of a version, as the host's family writes it."""
     return f"{version}-1{OVERLAY['deb' if host.family == 'apt' else 'rpm']}"
-
-
-def publish(stage: str, *options: str) -> None:
-    """Publish the standard site up to a stage (see lab/content.py)."""
-    log = STATE / "log" / f"publish-{stage}.log"
-    status = _started([sys.executable, "-m", "lab.site", "--stage", stage, *options], log).wait()
-    if status:
-        raise LabError(_tail(log, f"publishing ended with {status}"))
 
 
 def roll_out(number: int, passes: bool) -> record.Rollout:
@@ -52,9 +43,9 @@ def roll_out(number: int, passes: bool) -> record.Rollout:
     """
     log = STATE / "log" / f"rollout-{number}.log"
     command("ansible-playbook -i demo/inventory.yml egi.cmd.rollout")
-    say(f"(its output goes to {_short(log)})")
+    say(f"(its output goes to {short(log)})")
     known = set(RECORDS.glob("*.jsonl"))
-    with _started(ROLLOUT, log) as playbook:
+    with started([*ANSIBLE, "egi.cmd.rollout"], log) as playbook:
         events: list[dict[str, t.Any]] = []
         ended = False
         while not ended:
@@ -66,7 +57,7 @@ def roll_out(number: int, passes: bool) -> record.Rollout:
             time.sleep(0 if ended else _LOOK)
     verdicts = [event["verdict"] for event in events if event["event"] == "gate"]
     if (playbook.returncode == 0, verdicts) != (passes, ["pass", "pass"] if passes else ["fail"]):
-        raise ClaimFailed(_tail(log, f"the playbook ended with {playbook.returncode}, its gates said {verdicts or 'nothing'}"))
+        raise ClaimFailed(tail(log, f"the playbook ended with {playbook.returncode}, its gates said {verdicts or 'nothing'}"))
     (path,) = set(RECORDS.glob("*.jsonl")) - known
     rollout = record.fold(path.read_text(), str(path))
     assert rollout is not None  # a record with verdicts was opened
@@ -84,21 +75,6 @@ def _show(event: t.Mapping[str, t.Any]) -> None:
         say(f"gate   {event['verdict']}: {event['reason']}")
     elif event["event"] == "host" and event["status"] != "started":
         say(f"host   {event['host']}: {event['status'].replace('_', ' ')}")
-
-
-def _started(arguments: t.Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as output:
-        return subprocess.Popen(arguments, cwd=TOP, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-
-
-def _tail(log: Path, what: str) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-25:]
-    return "\n".join([f"{what}. The end of {_short(log)}:", *(f"  {line}" for line in lines)])
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
 
 
 def distributions(hosts: t.Sequence[Witness]) -> None:
@@ -199,9 +175,10 @@ def main() -> int:
         distributions(hosts)
         rollouts = [first_release(hosts), proposed_package(hosts), broken_update(hosts)]
         outcome(hosts, rollouts)
+        holdback_act.tell(*_split(hosts))
         farewell()
     except (ClaimFailed, LabError) as error:
-        print(f"\ndemo: {error}\ndemo: the logs are in {_short(STATE / 'log')}", file=sys.stderr)
+        print(f"\ndemo: {error}\ndemo: the logs are in {short(STATE / 'log')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(flush=True)

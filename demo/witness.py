@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.hosts import ENTER
+from lab.roots import LabError
 
 _CONFIGURATION = ("etc/apt", "etc/dnf", "etc/yum.repos.d", "etc/pki/rpm-gpg")
 
@@ -71,15 +72,36 @@ class Witness:
         """Packages and configuration: what a roll-back has to bring back."""
         return self.packages(), self.configuration()
 
-    def healthy(self) -> bool:
-        """Whether the cloud service says that it works."""
-        return self.run("cloud-api", "--check")[0] == 0
+    def healthy(self, program: str = "cloud-api") -> bool:
+        """Whether a program of the cloud says that it works."""
+        return self.run(program, "--check")[0] == 0
+
+    def install(self, package: str) -> None:
+        """Install a package as a person would."""
+        self._do(f"apt-get -q update && apt-get -q -y install {package}" if self.family == "apt" else f"dnf -q -y --refresh install {package}")
+
+    def upgrade(self) -> None:
+        """What a host does by itself every night, and nothing of ours."""
+        self._do("apt-get -q update && apt-get -q -y upgrade" if self.family == "apt" else "dnf -q -y --refresh upgrade")
+
+    def _do(self, line: str) -> None:
+        status, said = self.run("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", line)
+        if status:
+            raise LabError(f"{self.name}: {line} ended with {status}:\n{said}")
 
     def offered(self, package: str) -> set[str]:
         """Every version the configured repositories offer."""
         if self.family == "apt":
             return {line.split("|")[1].strip() for line in self.run("apt-cache", "madison", package)[1].splitlines()}
         return set(self.run("dnf", "-q", "repoquery", "--qf", "%{version}-%{release}", package)[1].split())
+
+    def in_repository(self, name: str) -> set[str]:
+        """The packages one repository has, as the host sees it. name: suite or repository id."""
+        if self.family == "dnf":
+            return set(self.run("dnf", "-q", "repoquery", "--repoid", name, "--qf", "%{name}")[1].split())
+        files = self.run("apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages", f"Suite: {name}")[1].split()
+        texts = [self.run("/usr/lib/apt/apt-helper", "cat-file", file)[1] for file in files]
+        return {name for text in texts for name in re.findall(r"^Package: (\S+)$", text, re.MULTILINE)}
 
     def is_higher(self, version: str, other: str) -> bool:
         """Whether dpkg or rpm takes version for higher than other."""

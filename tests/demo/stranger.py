@@ -45,6 +45,21 @@ prod-dnf  production      cmd-os-1  cloud-api     2.2-1.el9~cmd1  cmd-os-1-updat
 prod-dnf  production      cmd-os-1  cloud-client  3.0-1           base               -
 prod-dnf  production      cmd-os-1  libcloud      0.9-1.el9~cmd1  cmd-os-1-holdback  passed
 """
+HOLD_TABLE = """\
+HOST      PACKAGE         BROKEN BASE  WHILE HELD  NOW    ORIGIN
+ea-apt    libstorage      1.1-1        1.0-1       1.2-1  base
+ea-apt    storage-client  1.0-1        1.1-1       1.1-1  base
+ea-apt    site-tools      1.2-1        1.2-1       1.2-1  base
+ea-dnf    libstorage      1.1-1        1.0-1       1.2-1  base
+ea-dnf    storage-client  1.0-1        1.1-1       1.1-1  base
+ea-dnf    site-tools      1.2-1        1.2-1       1.2-1  base
+prod-apt  libstorage      1.0-1        1.0-1       1.2-1  base
+prod-apt  storage-client  1.0-1        1.1-1       1.1-1  base
+prod-apt  site-tools      1.0-1        1.2-1       1.2-1  base
+prod-dnf  libstorage      1.0-1        1.0-1       1.2-1  base
+prod-dnf  storage-client  1.0-1        1.1-1       1.1-1  base
+prod-dnf  site-tools      1.0-1        1.2-1       1.2-1  base
+"""
 # In a mount namespace of its own every file system but the checkout, and what is no disk, becomes read-only.
 SEAL = """
 set -eu
@@ -184,7 +199,8 @@ def the_story_in_a_sealed_machine() -> None:
     assert done.returncode == 0, done.stdout
     assert "Read-only file system" not in done.stdout, done.stdout
     shown = re.sub(r"^ +", "", done.stdout, flags=re.MULTILINE)
-    assert TABLE in shown, done.stdout
+    for table in (TABLE, HOLD_TABLE):
+        assert table in shown, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
     assert "WARNING" not in done.stdout, done.stdout
     assert "\x1b[" not in done.stdout, "there is colour although this is no terminal"
@@ -208,6 +224,10 @@ def the_kept_hosts_are_as_shown() -> None:
         assert (status, expected[host] in said) == (0, True), said
         status, said = demo("--enter", host, "--", "cloud-api", "--check")
         assert (status, said) == (0, "cloud-api 2.2: healthy\n"), said
+        status, said = demo("--enter", host, "--", "storage-client", "--check")
+        assert (status, said) == (0, "storage-client: the library works\n"), said
+    status, said = demo("--enter", "repo", "--", "grep", "-c", '"lifted": "20', "/srv/desk/desk.json")
+    assert (status, said) == (0, "1\n"), said
     assert demo("--enter", "repo", "--", "sh", "-c", "exit 7")[0] == 7
     status, said = demo("--enter", "prod-apt", "--", "apt-get", "update")
     assert (status, "cmd-os-1-updates InRelease" in said) == (0, True), said
