@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 
 from tests.run.checkout import copy
 from tests.run.machine import TARGET_MINORS, TOP, WORK, collections, cores, environment, interpreters, newest, prepare, venv
@@ -13,7 +15,8 @@ from tests.run.report import Report
 from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
 # Real tools that unit tests let judge: signing, TLS, transfer, compressed indices, package headers, images
-_JUDGES = ("gnupg", "gpgv", "openssl", "rpm", "rsync", "sqv", "xorriso", "zchunk", "zstd")
+_JUDGES = ("gnupg", "gpgv", "openssl", "python3-solv", "rpm", "rsync", "sqv", "xorriso", "zchunk", "zstd")
+_SYSTEM_MODULES = Path("/usr/lib/python3/dist-packages")
 
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
@@ -30,11 +33,24 @@ def run(report: Report, quick: bool, arguments: list[str]) -> None:
 
 def _pytest(report: Report, core: str, arguments: list[str]) -> None:
     python = venv(f"core-{core}")
-    env = environment(python, PYTHONPATH=f"{collections()}:{TOP}")
+    env = environment(python, PYTHONPATH=":".join(map(str, (collections(), TOP, *_libsolv(python)))))
     result = WORK / f"units-{core}.xml"
     result.unlink(missing_ok=True)
     flags = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-n", "2", f"--junitxml={result}"]
     report.junit(f"core {core}", result, report.run(python / "bin/python", "-m", "pytest", *flags, *arguments, env=env, cwd=TOP))
+
+
+def _libsolv(python: Path) -> list[Path]:
+    """A directory with the system's libsolv bindings alone, if the environment is made of the Python they are built for."""
+    place = WORK / "libsolv"
+    place.mkdir(parents=True, exist_ok=True)
+    for module in [*_SYSTEM_MODULES.glob("_solv.cpython-*.so"), *_SYSTEM_MODULES.glob("solv.py")]:
+        link = place / module.name
+        if not link.is_symlink():
+            link.symlink_to(module)
+    probe = [python / "bin/python", "-c", "import solv"]
+    usable = subprocess.run(probe, env={"PYTHONPATH": str(place)}, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return [place] if usable else []
 
 
 def _oldest_python(report: Report) -> None:
