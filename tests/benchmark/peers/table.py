@@ -13,13 +13,18 @@ from peers.scenarios import Damaged, Interrupted, Run, Runs
 
 def of_runs(runs: Runs) -> t.Iterator[str]:
     """What the scenarios took on the clock, then what else they cost; a row for each tool, the fastest first."""
-    first = next(iter(runs.values()))
-    tools = sorted((name for name, found in first.items() if found), key=lambda name: (bool(first[name][0].note), _median(first[name], _seconds)))
+    first, tools = _in_order(runs)
     for what, cell in (("seconds, median (least – most)", _clock), ("processor seconds / MiB of memory / requests / MB received", _cost)):
         yield ""
         yield from _head(what, *runs, "runs")
         for name in tools:
             yield _row(name, *(cell(found[name]) for found in runs.values()), str(len(first[name])))
+
+
+def _in_order(runs: Runs) -> t.Tuple[t.Mapping[str, t.List[Run]], t.List[str]]:
+    """The first scenario, and the tools that took part in it."""
+    first = next(iter(runs.values()))
+    return first, sorted((name for name, found in first.items() if found), key=lambda name: (bool(first[name][0].note), _median(first[name], _seconds)))
 
 
 def of_interrupted(found: t.Mapping[str, Interrupted]) -> t.Iterator[str]:

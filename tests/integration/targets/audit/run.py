@@ -62,9 +62,9 @@ def on(host: str, script: str) -> str:
     return run(["chroot", str(ROOTS[host]), "env", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-euc", script])
 
 
-def module(host: str, name: str, /, **arguments: t.Any) -> Answer:
+def module(host: str, called: str, /, **arguments: t.Any) -> Answer:
     """Call a module on a host; return what it returns."""
-    text = run(["ansible", host, "-i", INVENTORY, "-m", f"egi.cmd.{name}", "-a", json.dumps(arguments)])
+    text = run(["ansible", host, "-i", INVENTORY, "-m", f"egi.cmd.{called}", "-a", json.dumps(arguments)])
     answer: Answer = json.loads(text[text.index("=> {") + 3:])
     return answer
 
@@ -79,9 +79,12 @@ def audit(host: str, shown: str = "findings", **arguments: t.Any) -> t.Tuple[Ans
 def publish() -> None:
     """Build every package, and publish two repositories of an operating system and two of a release, for both families."""
     packages = importlib.import_module("lab.packages")
-    specs = {(where, form, name, version): packages.Package(
-        form, name, version, f"{revision or 1}{SUFFIXES[form][not revision]}", ((f"/usr/share/{name}/version", packages.File(f"{version}\n")),))
-             for where, content in CONTENT.items() for name, version, revision in content for form in ("deb", "rpm")}
+    specs = {}
+    for where, content in CONTENT.items():
+        for name, version, revision in content:
+            files = ((f"/usr/share/{name}/version", packages.File(f"{version}\n")),)
+            for form in ("deb", "rpm"):
+                specs[where, form, name, version] = packages.Package(form, name, version, f"{revision or 1}{SUFFIXES[form][not revision]}", files)
     specs["os", "rpm", "example-release", "9"] = packages.Package(
         "rpm", "example-release", "9", "1", (("/etc/example-release", packages.File("Example OS 9\n")),),
         provides=("system-release = 9", "system-release(releasever) = 9"))

@@ -138,7 +138,10 @@ def mirror_configuration() -> Path:
     keyring = SRV / "base.gpg"
     if not keyring.exists():
         run(["gpg", "--homedir", str(KEYS), "--batch", "--output", str(keyring), "--export", key("Base")[0]])
-    sources = {"debian12": {"format": "deb", "urls": [f"file://{UPSTREAM}/debian12"], "suites": ["os"]}, "el9": {"format": "rpm", "urls": [f"file://{UPSTREAM}/el9/os"]}}
+    sources = {
+        "debian12": {"format": "deb", "urls": [f"file://{UPSTREAM}/debian12"], "suites": ["os"]},
+        "el9": {"format": "rpm", "urls": [f"file://{UPSTREAM}/el9/os"]},
+    }
     sets = {f"os-{platform}": {"sources": [{"name": "os", "keyring": str(keyring), **source}]} for platform, source in sources.items()}
     path = SRV / "mirror.json"
     path.write_text(json.dumps({"root": str(BASES), "margin": 0, "sets": sets}))

@@ -97,9 +97,11 @@ def base() -> t.List[Answer]:
 def built(*wanted: t.Tuple[str, str, str, t.Sequence[str]]) -> t.Dict[t.Tuple[str, str], Path]:
     """Packages by format and name_version, built by the real tools. wanted: name, version, release for both, dependencies."""
     packages = importlib.import_module("lab.packages")
-    specs = {(form, f"{name}_{version}"): packages.Package(
-        form, name, version, release, ((f"/usr/share/{name}/version", packages.File(f"{version}\n")),), tuple(depends))
-             for form in ("deb", "rpm") for name, version, release, depends in wanted}
+    specs = {}
+    for name, version, release, depends in wanted:
+        files = ((f"/usr/share/{name}/version", packages.File(f"{version}\n")),)
+        for form in ("deb", "rpm"):
+            specs[form, f"{name}_{version}"] = packages.Package(form, name, version, release, files, tuple(depends))
     places = packages.build(list(specs.values()), ROOTS["repo"], TOP / ".cache/lab/packages")
     return {key: places[spec] for key, spec in specs.items()}
 
