@@ -28,7 +28,7 @@ sys.path.insert(0, str(TOP))
 
 ROOTS = {name: Path(os.environ["LAB_STATE"]) / "hosts" / name / "root" for name in ("apt1", "dnf1", "repo")}
 SERVED = ROOTS["repo"] / "srv/repository"
-DESK, MIRROR, KEYS, BASE = ROOTS["repo"] / "srv/desk", SERVED / "mirror", ROOTS["repo"] / "srv/keys", SERVED / "base"
+DESK, MIRROR, KEYS, BASE = ROOTS["repo"] / "srv/desk", SERVED / "mirror", ROOTS["repo"] / "srv/keys", SERVED / "os"
 URL = "http://repo.demo.example"
 KILLS = 24
 MANIFEST = {
@@ -151,17 +151,17 @@ def prepare() -> None:
         (BASE / platform / "dists/base/main/binary-amd64").mkdir(parents=True, exist_ok=True)
         place = BASE / platform / PACKAGES[form, "libcloud_1.0"].name
         place.write_bytes(PACKAGES[form, "libcloud_1.0"].read_bytes())
-    on("repo", "cd /srv/repository/base/debian12 && dpkg-scanpackages . 2>/dev/null >Packages && cp Packages dists/base/main/binary-amd64/")
-    on("repo", "rm -r /srv/repository/base/el9/dists && createrepo_c -q /srv/repository/base/el9")
+    on("repo", "cd /srv/repository/os/debian12 && dpkg-scanpackages . 2>/dev/null >Packages && cp Packages dists/base/main/binary-amd64/")
+    on("repo", "rm -r /srv/repository/os/el9/dists && createrepo_c -q /srv/repository/os/el9")
     fingerprint()
     public = run(["gpg", "--homedir", str(KEYS), "--batch", "--armor", "--export"])
     (ROOTS["apt1"] / "etc/apt/keyrings").mkdir(exist_ok=True)
     (ROOTS["apt1"] / "etc/apt/keyrings/desk.asc").write_text(public)
     (ROOTS["apt1"] / "etc/apt/sources.list.d/desk.sources").write_text(
-        f"Types: deb\nURIs: {URL}/base/debian12\nSuites: ./\nTrusted: yes\n\n"
+        f"Types: deb\nURIs: {URL}/os/debian12\nSuites: ./\nTrusted: yes\n\n"
         f"Types: deb\nURIs: {URL}/mirror/cmd-os-1/deb\nSuites: cmd-os-1 cmd-os-1-updates\nComponents: main\nSigned-By: /etc/apt/keyrings/desk.asc\n")
     (ROOTS["dnf1"] / "etc/pki/rpm-gpg/desk").write_text(public)
-    (ROOTS["dnf1"] / "etc/yum.repos.d/desk.repo").write_text(f"[os]\nname=os\nbaseurl={URL}/base/el9\ngpgcheck=0\n" + "".join(
+    (ROOTS["dnf1"] / "etc/yum.repos.d/desk.repo").write_text(f"[os]\nname=os\nbaseurl={URL}/os/el9\ngpgcheck=0\n" + "".join(
         f"[{kind}]\nname={kind}\nbaseurl={URL}/mirror/cmd-os-1/el9-{kind}-x86_64\ngpgcheck=0\nrepo_gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/desk\n"
         for kind in ("base", "updates")))
 
