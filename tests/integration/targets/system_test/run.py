@@ -23,7 +23,7 @@ import typing as t
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[4]
-sys.path.insert(0, str(TOP))
+sys.path[:0] = [str(TOP), *os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":")]
 packages = importlib.import_module("lab.packages")
 hold = importlib.import_module("ansible_collections.egi.cmd.plugins.module_utils._promotion.hold")
 
