@@ -23,6 +23,7 @@ FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 ALGORITHMS = ("rsa3072", "rsa4096", "ed25519")
 
 _LONGEST_HOME = 107 - len("/S.gpg-agent.browser")
+_NO_AGENT = b"can't connect to the agent"  # gpg waits 5 seconds for one to start, which a busy machine may take; nothing was done then
 _LIMIT = 120  # seconds; making an RSA key waits for the kernel's random numbers
 
 
@@ -104,10 +105,13 @@ class Keyring:
             "--personal-digest-preferences", "SHA512 SHA256", "--cert-digest-algo", "SHA512", *arguments,
         ]
         environment = {**os.environ, "LC_ALL": "C", "GNUPGHOME": self._home}
-        try:
-            done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=_LIMIT, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise Failure(action, f"gpg gave no answer within {_LIMIT} seconds", "A key with a passphrase cannot be used") from error
+        for last in (False, False, True):
+            try:
+                done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=_LIMIT, check=False)
+            except subprocess.TimeoutExpired as error:
+                raise Failure(action, f"gpg gave no answer within {_LIMIT} seconds", "A key with a passphrase cannot be used") from error
+            if last or done.returncode == 0 or _NO_AGENT not in done.stderr:
+                break
         if done.returncode != 0:
             lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
             raise Failure(action, lines[-1] if lines else f"gpg ended with {done.returncode}", "Check the GnuPG home and its keys")
