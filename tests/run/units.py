@@ -48,7 +48,7 @@ def _libsolv(python: Path) -> list[Path]:
         link = place / module.name
         if not link.is_symlink():
             link.symlink_to(module)
-    probe = [python / "bin/python", "-c", "import solv"]
+    probe = [str(python / "bin/python"), "-c", "import solv"]
     usable = subprocess.run(probe, env={"PYTHONPATH": str(place)}, stderr=subprocess.DEVNULL, check=False).returncode == 0
     return [place] if usable else []
 
