@@ -259,6 +259,9 @@ def test_a_stopped_fetch_ends_its_program_and_keeps_what_arrived(tmp_path: pathl
             with pytest.raises(Failure, match="stopped on request"):
                 fetch(mirror, [wanted("f", BODY)], store)
         assert next(store.partials())[1] > 500_000
+        until = time.monotonic() + 5  # rsync is two processes, and one of them ends when it notices that the other has
+        while any(daemon.place in command for command in running()) and time.monotonic() < until:
+            time.sleep(0.05)
         assert not any(daemon.place in command for command in running())
         with Transport(source(daemon.url)) as mirror:
             fetch(mirror, [wanted("f", BODY)], store)
