@@ -12,6 +12,7 @@ from tests.run.report import Report
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """The demo prepares its own environment: it gets this machine's, without this runner's settings for Ansible."""
     prepare("need_root")
+    prepare("need_packages", "mmdebstrap")  # the first story is told where nothing can be installed
     env = {name: value for name, value in environment().items() if not name.startswith("ANSIBLE_")}
     program = next((TOP / "tests/demo" / name for name in ("run.py", "run.sh") if (TOP / "tests/demo" / name).exists()), None)
     if report.check("there is a test of the demo", program is not None, "tests/demo/run.py and tests/demo/run.sh are missing") and program:

@@ -9,7 +9,7 @@ import re
 
 from tests.run import hosts
 from tests.run.integration import reason, warnings
-from tests.run.machine import TOP, WORK, remove, venv
+from tests.run.machine import TOP, WORK, prepare, remove, venv
 from tests.run.report import Output, Report
 
 SCENARIOS = TOP / "extensions/molecule"
@@ -23,6 +23,7 @@ def names() -> list[str]:
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """arguments: names of scenarios, instead of all."""
+    prepare("need_packages", "python3-solv")  # the scenario holdback makes this machine a repository host
     molecule = venv("molecule") / "bin"
     if not hosts.ready(report):
         return
