@@ -23,7 +23,8 @@ def names() -> list[str]:
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """arguments: names of scenarios, instead of all."""
-    prepare("need_packages", "python3-solv")  # the scenario holdback makes this machine a repository host
+    # the scenario holdback makes this machine a repository host
+    prepare("need_packages", "createrepo-c", "gnupg", "gpgv", "python3-solv")
     molecule = venv("molecule") / "bin"
     if not hosts.ready(report):
         return
