@@ -26,8 +26,10 @@ description:
 options:
   _input:
     description:
-      - The waves, a list of mappings with C(name), C(hosts) (groups or hosts; the group called like the wave if not given),
-        C(min_passed) (all that may not fail), C(max_failed) (0) and C(opt_in) (repository kinds such as V(proposed)).
+      - The waves, a list of mappings with C(name), C(hosts) (groups, hosts or patterns; the group called like the wave if not
+        given), C(percent) of them with C(unit) V(host), V(together) or V(apart), C(min_passed) (all that may not fail),
+        C(max_failed) (0), C(max_failed_percent), C(required_checks), C(opt_in) (repository kinds such as V(proposed)),
+        C(soak), C(recheck), C(windows), C(slots) and C(approval). The guide C(docs/waves.md) says what each means.
       - Or names of groups, as a list or in one text separated by commas, or the list as JSON.
       - If not given, V(early_adopters,production).
     type: raw
@@ -46,6 +48,12 @@ options:
   opt_in:
     description: Repository kinds for the waves that do not name their own.
     type: raw
+  hostvars:
+    description: The variable C(hostvars), where C(rollout_cluster) of a host is read if a wave asks for clusters.
+    type: dict
+  key:
+    description: Key of the hash that chooses a percentage. The name of the release if not given.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -58,23 +66,27 @@ EXAMPLES = r"""
     plan: "{{ waves | egi.cmd.wave_plan(groups, release='cmd-os-1', packages='cloud-api') }}"
   vars:
     waves:
-      - {name: early, hosts: [early_adopters], opt_in: [proposed]}
-      - {name: rest, hosts: [site_a, site_b], max_failed: 1}
+      - {name: early, hosts: [early_adopters], opt_in: [proposed], soak: 1h}
+      - {name: some, hosts: [site_a, site_b], percent: 10, max_failed: 1}
+      - {name: rest, hosts: [site_a, site_b], slots: 1, max_failed_percent: 5, approval: true}
 """
 
 RETURN = r"""
 _value:
-  description: The plan, with the keys C(release), C(packages), C(waves) and C(digest).
+  description:
+    - The plan, with the keys C(release), C(packages), C(waves), C(no_release), C(content) (identity of what hosts get) and
+      C(digest) (identity of the whole).
   type: dict
 """
 
 
 def wave_plan(
-    waves: t.Any, groups: t.Mapping[str, t.Sequence[str]], release: t.Any, packages: t.Any = None, opt_in: t.Any = None
+    waves: t.Any, groups: t.Mapping[str, t.Sequence[str]], release: t.Any, packages: t.Any = None, opt_in: t.Any = None,
+    hostvars: t.Any = None, key: t.Any = None,
 ) -> dict[str, t.Any]:
     """Return the plan as data."""
     try:
-        return plan_of(waves, groups, release, packages, opt_in).as_dict()
+        return plan_of(waves, groups, release, packages, opt_in, hostvars, key).as_dict()
     except Failure as failure:
         raise AnsibleFilterError(str(failure)) from None
 

@@ -169,7 +169,7 @@ def _answer(module: AnsibleModule) -> t.Dict[str, t.Any]:
     given = module.params
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     if module.check_mode:
-        return steps.preview(Plan.from_dict(given["plan"]), given["wave"])
+        return steps.preview(Plan.from_dict(given["plan"]), given["wave"], now)
     if given["step"] == "admit":
         plan = Plan.from_dict(given["plan"])
         start = steps.take_back if given["roll_back"] else steps.admit

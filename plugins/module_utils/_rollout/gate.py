@@ -11,7 +11,7 @@ import enum
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Wave
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 
 class Status(str, enum.Enum):
@@ -19,6 +19,7 @@ class Status(str, enum.Enum):
 
     NOT_ATTEMPTED = "not_attempted"
     STARTED = "started"
+    SOAKING = "soaking"
     PASSED = "passed"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
@@ -38,7 +39,7 @@ class Verdict(str, enum.Enum):
 FAILURES = (Status.FAILED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED)
 _WORDS = {
     Status.FAILED: "failed", Status.UNREACHABLE: "unreachable", Status.STARTED: "without a result",
-    Status.NOT_ATTEMPTED: "not attempted", Status.ROLLED_BACK: "rolled back", Status.ROLLBACK_FAILED: "not rolled back",
+    Status.SOAKING: "still watched", Status.NOT_ATTEMPTED: "not attempted", Status.ROLLED_BACK: "rolled back", Status.ROLLBACK_FAILED: "not rolled back",
 }
 
 
@@ -51,32 +52,61 @@ class Outcome:
     reason: str
 
 
-def judge(wave: Wave, statuses: t.Mapping[str, Status], reasons: t.Mapping[str, str] | None = None) -> Outcome:
+def judge(
+    wave: Wave, statuses: t.Mapping[str, Status], reasons: t.Mapping[str, str] | None = None,
+    checks: t.Mapping[str, t.Container[str]] | None = None, set_aside: t.Container[str] = (),
+) -> Outcome:
     """Return the verdict on a wave.
 
-    statuses: host -> Status; a host that is missing was never attempted. reasons: host -> why it did not pass.
+    statuses: host -> Status; a host that is missing was never attempted. reasons: host -> why it did not pass. checks:
+    host -> names of the checks it is recorded to have passed; one that lacks a required check has not passed.
+    set_aside: hosts that a person decided to go on without. They leave the count, and min_passed falls with each, but at
+    least one host must pass; a host that passed or failed says something about the release and cannot be set aside.
     Only ``passed`` counts for the wave. Failures beyond max_failed, or so many that min_passed is out of reach,
     are a fail; everything else that is not yet a pass is inconclusive, because those hosts can still be tried.
     """
-    found = {host: statuses.get(host, Status.NOT_ATTEMPTED) for host in wave.hosts}
-    passed = sum(status is Status.PASSED for status in found.values())
+    recorded = {host: statuses.get(host, Status.NOT_ATTEMPTED) for host in wave.hosts}
+    aside = [host for host, status in recorded.items() if host in set_aside and status not in (Status.PASSED, *FAILURES)]
+    found = {host: status for host, status in recorded.items() if host not in aside}
+    unproven = unproven_hosts(wave, found, checks or {})
+    passed = sum(status is Status.PASSED for status in found.values()) - len(unproven)
     failed = sum(status in FAILURES for status in found.values())
-    if failed > wave.max_failed or len(found) - failed < wave.min_passed:
-        verdict = Verdict.FAIL
-    elif passed >= wave.min_passed:
+    needed = max(wave.min_passed - len(aside), min(1, wave.min_passed))
+    if failed > wave.max_failed or len(found) - failed < needed:
+        verdict = Verdict.FAIL if failed else Verdict.INCONCLUSIVE
+    elif passed >= needed:
         verdict = Verdict.PASS
     else:
         verdict = Verdict.INCONCLUSIVE
-    return Outcome(wave.name, verdict, _reason(wave, found, passed, reasons or {}))
+    return Outcome(wave.name, verdict, _reason(wave, found, passed, needed, reasons or {}, unproven, aside))
 
 
-def _reason(wave: Wave, found: t.Mapping[str, Status], passed: int, reasons: t.Mapping[str, str]) -> str:
+def unproven_hosts(
+    wave: Wave, statuses: t.Mapping[str, Status], checks: t.Mapping[str, t.Container[str]]
+) -> t.Dict[str, t.List[str]]:
+    """Return hosts recorded as passed without a check that the wave requires, each with the names that are missing."""
+    missing = {host: [name for name in wave.required_checks if name not in checks.get(host, ())]
+               for host, status in statuses.items() if status is Status.PASSED}
+    return {host: lacking for host, lacking in missing.items() if lacking}
+
+
+def _reason(
+    wave: Wave, found: t.Mapping[str, Status], passed: int, needed: int, reasons: t.Mapping[str, str],
+    unproven: t.Mapping[str, t.Sequence[str]], aside: t.Sequence[str],
+) -> str:
+    if not wave.hosts:
+        return f"{wave.name}: no host is asked for"
     parts = [f"{wave.name}: {passed} of {len(found)} healthy"]
     for status, word in _WORDS.items():
         hosts = [f"{host} ({reasons[host]})" if reasons.get(host) else host for host, now in found.items() if now is status]
         if hosts:
             parts.append(f"{len(hosts)} {word}: {', '.join(hosts)}")
-    needs = f"needs {wave.min_passed} of {len(found)}"
+    if unproven:
+        missing = ", ".join(f"{host} ({', '.join(names)})" for host, names in unproven.items())
+        parts.append(f"{len(unproven)} without a required check: {missing}")
+    if aside:
+        parts.append(f"{len(aside)} set aside: {', '.join(aside)}")
+    needs = f"needs {needed} of {len(found)}"
     if wave.max_failed:
         needs += f", at most {wave.max_failed} failed"
     return f"{', '.join(parts)}; {needs}"

@@ -15,41 +15,29 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave, names, wave_of
 
 DEFAULT_WAVES = "early_adopters,production"
 _ACTION = "plan the rollout"
 _GROUP = "rollout_wave_"
-_KEYS = ("name", "hosts", "min_passed", "max_failed", "opt_in")
-
-
-@dataclass(frozen=True)
-class Wave:
-    """Hosts that get the release together, and the gate behind them.
-
-    min_passed: how many hosts must pass. max_failed: how many may fail. Both count hosts of the whole wave, not of
-    what --limit left of it. opt_in: repository kinds this wave takes part in, such as proposed.
-    """
-
-    name: str
-    hosts: t.Tuple[str, ...]
-    min_passed: int
-    max_failed: int
-    opt_in: t.Tuple[str, ...] = ()
-
-    def as_dict(self) -> t.Dict[str, t.Any]:
-        """Return the wave in the form of the record's ``opened`` event."""
-        return {"name": self.name, "hosts": list(self.hosts), "min_passed": self.min_passed,
-                "max_failed": self.max_failed, "opt_in": list(self.opt_in)}
+# The host variable that says which cluster a host is of; a host without it is a cluster of its own.
+_CLUSTER = "rollout_cluster"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is rolled out to whom. release: its name. digest: identity of everything that makes two plans differ."""
+    """What is rolled out to whom.
+
+    release: its name. content: identity of what the hosts get. digest: identity of everything that makes two plans
+    differ. no_release: the days without a release, as the manifest writes them.
+    """
 
     release: str
     packages: t.Tuple[str, ...]
     waves: t.Tuple[Wave, ...]
+    content: str
     digest: str
+    no_release: t.Tuple[t.Mapping[str, t.Any], ...] = ()
 
     def wave(self, name: str) -> Wave:
         """Return the wave called name."""
@@ -68,28 +56,27 @@ class Plan:
 
     def as_dict(self) -> t.Dict[str, t.Any]:
         """Return the plan in the form of the record's ``opened`` event."""
-        return {"release": self.release, "packages": list(self.packages), "digest": self.digest,
-                "waves": [wave.as_dict() for wave in self.waves]}
+        return {"release": self.release, "packages": list(self.packages), "content": self.content, "digest": self.digest,
+                "no_release": [dict(one) for one in self.no_release], "waves": [wave.as_dict() for wave in self.waves]}
 
     @classmethod
     def from_dict(cls, data: t.Mapping[str, t.Any]) -> Plan:
         """Return the plan that as_dict gave."""
-        waves = tuple(
-            Wave(one["name"], tuple(one["hosts"]), int(one["min_passed"]), int(one["max_failed"]), tuple(one["opt_in"]))
-            for one in data["waves"]
-        )
-        return cls(data["release"], tuple(data["packages"]), waves, data["digest"])
+        return cls(data["release"], tuple(data["packages"]), tuple(Wave.from_dict(one) for one in data["waves"]), data["content"],
+                   data["digest"], tuple(data["no_release"]))
 
 
 def plan_of(
-    waves: t.Any, groups: t.Mapping[str, t.Sequence[str]], release: t.Any, packages: t.Any = None, opt_in: t.Any = None
+    waves: t.Any, groups: t.Mapping[str, t.Sequence[str]], release: t.Any, packages: t.Any = None, opt_in: t.Any = None,
+    hostvars: t.Optional[t.Mapping[str, t.Mapping[str, t.Any]]] = None, key: t.Any = None,
 ) -> Plan:
     """Return the plan; the same arguments give the same plan, in the same order.
 
-    waves: list of mappings (name, hosts, min_passed, max_failed, opt_in), or names of inventory groups in one
-    comma-separated text. groups: inventory group -> hosts, in inventory order. release: name, path or manifest.
-    packages, opt_in: list or comma-separated text. Empty text and None mean "not given" everywhere: that is how a
-    survey hands over a field left blank. Raise Failure naming the wave and the key that is wrong.
+    waves: list of mappings with the keys of docs/waves.md, or names of inventory groups in one comma-separated text.
+    groups: inventory group -> hosts, in inventory order. release: name, path or manifest. packages, opt_in: list or
+    comma-separated text. hostvars: host -> its variables, read only for rollout_cluster and only where a wave asks for
+    clusters. key: of the hash that chooses a percentage; the release's name if not given. Empty text and None mean "not
+    given" everywhere: that is how a survey hands over a field left blank. Raise Failure naming wave and key.
     """
     name = release_name(release)
     wanted = names(packages) or ("*",)
@@ -97,14 +84,25 @@ def plan_of(
     taken: t.Set[str] = set()
     planned: t.List[Wave] = []
     for number, given in enumerate(_wave_list(waves), 1):
-        wave = _wave(number, given, groups, everywhere, taken)
+        wave = wave_of(number, given, groups, everywhere, taken, str(key or name), lambda host: _cluster(hostvars or {}, host))
         if wave.name in {earlier.name for earlier in planned}:
             raise Failure(_ACTION, f"two waves are called '{wave.name}'", "Give each wave a name of its own")
         taken.update(wave.hosts)
         planned.append(wave)
-    whole = {"release": release, "packages": wanted, "waves": [wave.as_dict() for wave in planned]}
-    digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
-    return Plan(name, wanted, tuple(planned), digest)
+    content = {"release": release, "packages": wanted, "opt_in": [[wave.name, wave.opt_in] for wave in planned]}
+    whole = {"content": content, "waves": [wave.as_dict() for wave in planned]}
+    no_release = release.get("no_release") or () if isinstance(release, t.Mapping) else ()
+    return Plan(name, wanted, tuple(planned), _digest(content), _digest(whole), tuple(no_release))
+
+
+def _digest(data: t.Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _cluster(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], host: str) -> str:
+    """Return the cluster of a host. The two kinds of name are kept apart: a cluster may be called like a host."""
+    named = (hostvars.get(host) or {}).get(_CLUSTER)
+    return f"cluster {named}" if named else f"host {host}"
 
 
 def release_name(release: t.Any) -> str:
@@ -126,17 +124,6 @@ def from_json(given: t.Any) -> t.Any:
     return given
 
 
-def names(given: t.Any) -> t.Tuple[str, ...]:
-    """Return a list, or names in one text separated by commas or white space, as a tuple; nothing given as ()."""
-    if given is None:
-        return ()
-    if isinstance(given, str):
-        return tuple(given.replace(",", " ").split())
-    if isinstance(given, t.Sequence) and all(isinstance(one, str) for one in given):
-        return tuple(one.strip() for one in given if one.strip())
-    raise Failure(_ACTION, f"expected a list of names, got {json.dumps(given, default=str)}")
-
-
 def _wave_list(waves: t.Any) -> t.Sequence[t.Any]:
     waves = from_json(waves)
     if isinstance(waves, str) and "{" in waves:
@@ -146,53 +133,6 @@ def _wave_list(waves: t.Any) -> t.Sequence[t.Any]:
     if isinstance(waves, t.Sequence):
         return waves or names(DEFAULT_WAVES)
     raise Failure(_ACTION, "rollout_waves is neither a list nor a text", "Write a list of waves, each with name and hosts")
-
-
-def _wave(
-    number: int, given: t.Any, groups: t.Mapping[str, t.Sequence[str]], everywhere: t.Tuple[str, ...], taken: t.Set[str]
-) -> Wave:
-    """Return one wave without the hosts that an earlier wave has taken."""
-    if isinstance(given, str):
-        given = {"name": given}
-    if not isinstance(given, t.Mapping) or not isinstance(given.get("name"), str) or not given["name"]:
-        raise Failure(_ACTION, f"wave {number} has no name", "Write each wave as {name: ..., hosts: [...]}")
-    name = given["name"]
-    unknown = sorted(set(given) - set(_KEYS))
-    if unknown:
-        raise Failure(_ACTION, f"wave '{name}' has an unknown key '{unknown[0]}'", f"Known are {', '.join(_KEYS)}")
-    hosts = [host for host in _members(name, names(given.get("hosts")) or (name,), groups) if host not in taken]
-    if not hosts:
-        # A wave nobody is in would be a gate nobody has to pass.
-        raise Failure(_ACTION, f"wave '{name}' has no host of its own", "Put a host in it that no earlier wave has")
-    max_failed = _number(name, "max_failed", given, 0, len(hosts), 0)
-    min_passed = _number(name, "min_passed", given, 1, len(hosts), max(1, len(hosts) - max_failed))
-    return Wave(name, tuple(hosts), min_passed, max_failed, names(given.get("opt_in")) or everywhere)
-
-
-def _members(wave: str, entries: t.Sequence[str], groups: t.Mapping[str, t.Sequence[str]]) -> t.List[str]:
-    """Return the hosts of a wave's entries, each once, in the order written and, inside a group, of the inventory."""
-    known = set(groups.get("all", ()))
-    found: t.Dict[str, None] = {}
-    for entry in entries:
-        if entry in groups:
-            found.update(dict.fromkeys(str(host) for host in groups[entry]))
-        elif entry in known:
-            found[entry] = None
-        else:
-            raise Failure(_ACTION, f"wave '{wave}' names '{entry}', which is neither a group nor a host of the inventory",
-                          "Correct rollout_waves or add the group to the inventory")
-    return list(found)
-
-
-def _number(wave: str, key: str, given: t.Mapping[str, t.Any], least: int, most: int, default: int) -> int:
-    """Return a count of hosts; a survey gives it as text."""
-    value = given.get(key)
-    if value is None or value == "":
-        return default
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]+", str(value)) or not least <= int(value) <= most:
-        raise Failure(_ACTION, f"{key} of wave '{wave}' is '{value}'",
-                      f"Write a number from {least} to {most}, the number of its hosts")
-    return int(value)
 
 
 def members(plan: Plan, hosts: t.Iterable[str]) -> t.List[t.Dict[str, str]]:

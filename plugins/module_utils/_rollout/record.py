@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict, judge
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, Wave
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 SCHEMA = 1
 # A host that failed or was unreachable before "started" was not changed.

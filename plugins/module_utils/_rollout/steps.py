@@ -13,20 +13,22 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, table
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import run as runs
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, Wave
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import Rollout, gate_event, host_event
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.timetable import read, timetable
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 Answer = t.Dict[str, t.Any]
 # A host with more packages is one row in the table behind a wave; the record has them all.
 _MOST_PACKAGES = 8
 
 
-def preview(plan: Plan, name: str) -> Answer:
+def preview(plan: Plan, name: str, now: str) -> Answer:
     """Return what admit would, without a record: for check mode."""
     wave = plan.wave(name)
     return {"wave": name, "record": "", "stop": False, "path": "", "phase": "preview", "hosts": list(wave.hosts), "previous": {}, "verdict": "",
             "message": f"{name}: {len(wave.hosts)} hosts, nothing is changed in check mode.",
-            "table": table.lines(table.plan_rows(plan), table.PLAN_COLUMNS)}
+            "table": table.lines(table.plan_rows(plan, timetable(plan, read(now))), table.PLAN_COLUMNS)}
 
 
 def admit(directory: str, plan: Plan, name: str, batch: t.Sequence[str], run: runs.Run, take_over: bool, now: str) -> Answer:

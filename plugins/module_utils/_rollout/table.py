@@ -7,15 +7,18 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import HostRecord, Rollout
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.timetable import written
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 Row = t.Dict[str, str]
 RESULT_COLUMNS = ("host", "wave", "release", "package", "version", "origin", "verdict")
-PLAN_COLUMNS = ("order", "wave", "host", "release", "packages", "opt-in", "gate")
+PLAN_COLUMNS = ("order", "wave", "host", "starts", "soak", "release", "packages", "opt-in", "gate")
 _NOTHING = "-"
 
 
@@ -48,15 +51,43 @@ def _verdict(record: HostRecord) -> str:
     return ", ".join(said).replace("_", " ")
 
 
-def plan_rows(plan: Plan) -> t.List[Row]:
-    """Return one row for each host, in the order in which they get the release."""
+def plan_rows(plan: Plan, times: t.Mapping[str, t.Optional[datetime.datetime]]) -> t.List[Row]:
+    """Return one row for each host, in the order in which they get the release; one for a wave without a host.
+
+    times: wave -> when it can start at the earliest, as timetable returns it.
+    """
     rows = []
     for order, wave in enumerate(plan.waves, 1):
-        gate = f"{wave.min_passed} of {len(wave.hosts)} pass, {wave.max_failed} may fail"
-        for host in wave.hosts:
-            rows.append({"order": str(order), "wave": wave.name, "host": host, "release": plan.release,
-                         "packages": " ".join(plan.packages), "opt-in": " ".join(wave.opt_in), "gate": gate})
+        start = times[wave.name]
+        row = {
+            "order": str(order), "wave": wave.name, "starts": written(start) if start else "never", "soak": _length(wave.soak),
+            "release": plan.release, "packages": " ".join(plan.packages), "opt-in": " ".join(wave.opt_in), "gate": _gate(wave),
+        }
+        for number, turn in enumerate(wave.turns or ((),), 1):
+            place = f"{order}.{number}" if len(wave.turns) > 1 else str(order)
+            rows += [{**row, "order": place, "host": host} for host in turn or ("",)]
     return rows
+
+
+def _gate(wave: Wave) -> str:
+    if not wave.hosts:
+        return "open: no host is asked for"
+    parts = [f"{wave.min_passed} of {len(wave.hosts)} pass, {wave.max_failed} may fail"]
+    if wave.required_checks:
+        parts.append(f"each with {' and '.join(wave.required_checks)}")
+    if wave.approval is not None:
+        parts.insert(0, f"approved by {' or '.join(wave.approval) or 'anybody'} first")
+    return "; ".join(parts)
+
+
+def _length(seconds: int) -> str:
+    """Return seconds as a site would write them: ``1h30m``."""
+    said = ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds >= size:
+            said += f"{seconds // size}{unit}"
+            seconds %= size
+    return said
 
 
 def lines(rows: t.Sequence[t.Mapping[str, t.Any]], columns: t.Sequence[str]) -> t.List[str]:

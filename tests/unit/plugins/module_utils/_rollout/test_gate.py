@@ -10,7 +10,7 @@ import itertools
 import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status, Verdict, judge
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Wave
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 BAD = (Status.FAILED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED)
 

@@ -235,7 +235,7 @@ def test_there_must_be_something_to_roll_back(site: Site) -> None:
 
 
 def test_a_preview_records_nothing(site: Site) -> None:
-    answer = steps.preview(site.plan, "production")
+    answer = steps.preview(site.plan, "production", "2026-11-20T12:00:00Z")
     assert (answer["phase"], answer["hosts"], answer["record"]) == ("preview", ["c"], "")
     assert [line.split()[:3] for line in answer["table"][1:]] == [
         ["1", "early_adopters", "a"], ["1", "early_adopters", "b"], ["2", "production", "c"],
