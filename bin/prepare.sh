@@ -77,16 +77,19 @@ need_venv() {
 
 _unpack='
 import pathlib, sys, zipfile
-wanted = tuple("ansible_collections/community/%s/" % name for name in ("general", "library_inventory_filtering_v1"))
-(wheel,) = pathlib.Path(sys.argv[1]).glob("ansible-*.whl")
+wheels, target, *names = sys.argv[1:]
+wanted = tuple("ansible_collections/%s/" % name.replace(".", "/") for name in names)
+(wheel,) = pathlib.Path(wheels).glob("ansible-*.whl")
 with zipfile.ZipFile(wheel) as archive:
-    archive.extractall(sys.argv[2], [name for name in archive.namelist() if name.startswith(wanted)])
+    archive.extractall(target, [name for name in archive.namelist() if name.startswith(wanted)])
 '
 
-# The chroot connection lives in community.general. Galaxy is not reachable from every machine that reaches a Python
-# package index, so it is taken out of the ansible package, in the version that belongs to the installed ansible-core.
+# The chroot connection lives in community.general, the modules that set up an AWX in awx.awx. Galaxy is not reachable
+# from every machine that reaches a Python package index, so they are taken out of the ansible package, in the version
+# that belongs to the installed ansible-core.
 need_collections() {
     _collections=$cache/collections/ansible_collections
+    _wanted="awx.awx community.general community.library_inventory_filtering_v1"
     export ANSIBLE_COLLECTIONS_PATH="$cache/collections"
     mkdir -p "$_collections/egi"
     # Through a link beside it and a rename: two runs at once never find it missing.
@@ -94,14 +97,20 @@ need_collections() {
     mv -fT "$_collections/egi/.cmd.$$" "$_collections/egi/cmd"
     exec 8>"$cache/collections/lock"
     flock 8
-    if [ ! -e "$_collections/community/stamp" ]; then
-        echo "  fetching the collection community.general (once)"
-        rm -rf "$_collections/community" "$cache/download"
+    if [ "$(cat "$cache/collections/stamp" 2>/dev/null)" != "$_wanted" ]; then
+        echo "  fetching the collections $_wanted (once)"
+        rm -rf "$cache/download"
         quietly "fetch the ansible package with pip" "$venv/bin/pip" download --disable-pip-version-check \
             --no-deps --only-binary :all: --dest "$cache/download" 'ansible>=10,<13'
-        quietly "unpack community.general" "$venv/bin/python" -c "$_unpack" "$cache/download" "$cache/collections"
+        # The names are a list on purpose.
+        # shellcheck disable=SC2086
+        quietly "unpack $_wanted" "$venv/bin/python" -c "$_unpack" "$cache/download" "$cache/download" $_wanted
+        for _namespace in "$cache/download/ansible_collections"/*; do
+            rm -rf "$_collections/${_namespace##*/}"
+            mv "$_namespace" "$_collections/"
+        done
         rm -rf "$cache/download"
-        : >"$_collections/community/stamp"
+        printf '%s\n' "$_wanted" >"$cache/collections/stamp"
     fi
     exec 8>&-
 }

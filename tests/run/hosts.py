@@ -45,9 +45,12 @@ def copied(report: Report, name: str, kind: str = "site") -> Path:
     return state
 
 
-def session(report: Report, state: Path, command: t.Sequence[object], *options: str, more: t.Sequence[str] = (), **variables: str | Path) -> Output:
-    """Run command with the hosts up. options: of ``lab run``; more: NAME=LAYER of further hosts; variables: added to the environment."""
-    env = environment(newest(), ANSIBLE_PIPELINING="1", ANSIBLE_INJECT_FACT_VARS="false", PYTHONPATH=TOP, **variables)
+def session(report: Report, state: Path, command: t.Sequence[object], *options: str, more: t.Sequence[str] = (), python: Path | None = None,
+            **variables: str | Path) -> Output:
+    """Run command with the hosts up. options: of ``lab run``; more: NAME=LAYER of further hosts; python: environment to run it in, the one
+    with the newest ansible-core if None; variables: added to the environment.
+    """
+    env = environment(python or newest(), ANSIBLE_PIPELINING="1", ANSIBLE_INJECT_FACT_VARS="false", PYTHONPATH=TOP, **variables)
     hosts = [word for host in (*HOSTS, *more) for word in ("--host", host)]
     lab = ["/usr/bin/python3", "-m", "lab", "run", "--state", state, *options, *hosts, "--"]
     return report.run(*lab, *command, env=env, cwd=TOP)

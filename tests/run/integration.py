@@ -7,8 +7,8 @@ A target is a folder in tests/integration/targets with tasks/main.yml (run as a 
 pattern, localhost without it) or a program run.py or run.sh that ends with ``N passed, N failed, N skipped``; it finds
 hosts without any sources, because what they run is its to say (lab.site). The file ``hosts.lab`` names further hosts,
 NAME=LAYER on each line, the file ``packages`` Debian packages the machine itself must have. With an empty file
-``network`` the target is a program that runs without hosts, on the machine's own network, its files below $LAB_STATE. An
-Ansible warning fails a target.
+``network`` the target is a program that runs without hosts, on the machine's own network, its files below $LAB_STATE. The
+file ``venv`` names an environment of tests.run.machine to run the target in. An Ansible warning fails a target.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 from pathlib import Path
 
 from tests.run import hosts
-from tests.run.machine import TOP, WORK, environment, newest, prepare, remove
+from tests.run.machine import TOP, WORK, environment, newest, prepare, remove, venv
 from tests.run.report import Output, Report
 
 TARGETS = TOP / "tests/integration/targets"
@@ -68,7 +68,9 @@ def _target(report: Report, name: str) -> Output:
     listed = TARGETS / name / "hosts.lab"
     more = [line.strip() for line in listed.read_text().splitlines() if line.strip()] if listed.exists() else []
     command = [program] if program else ["sh", "-c", 'exec ansible-playbook -i "$LAB_INVENTORY" "$0"', _playbook(name)]
-    output = hosts.session(report, state, command, more=more, ANSIBLE_ROLES_PATH=TARGETS)
+    named = TARGETS / name / "venv"
+    python = venv(named.read_text().strip()) if named.exists() else newest()
+    output = hosts.session(report, state, command, more=more, python=python, ANSIBLE_ROLES_PATH=TARGETS)
     if output.status == 0:
         remove(state)
     return output

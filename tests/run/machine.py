@@ -32,6 +32,8 @@ _REQUIREMENTS = {
         "antsibull-changelog>=0.30,<1", "antsibull-docs>=2.16,<3", "jsonschema>=4.10,<5", "pytest>=8,<10", "hypothesis>=6.100,<7",
     ),
     "molecule": ("molecule>=26,<27", "jsonschema>=4.10,<5"),
+    # What AWX runs jobs with, and what makes the image they run in.
+    "awx": ("ansible-runner>=2.4,<3", "ansible-builder>=3.1,<4", "jsonschema>=4.10,<5"),
     # Apart from the others: it wants an older attrs.
     "importer": ("galaxy-importer>=0.4.30,<0.5",),
 }
@@ -53,7 +55,7 @@ def prepare(step: str, *words: str) -> str:
 
 @functools.lru_cache(maxsize=None)
 def venv(name: str) -> Path:
-    """A virtual environment by name: lint, molecule, importer, or core-<release> to run and test with that ansible-core."""
+    """A virtual environment by name: lint, molecule, importer, awx, or core-<release> to run and test with that ansible-core."""
     if name.startswith("core-"):
         return Path(prepare("need_venv", name, f"ansible-core=={name[5:]}.*", *_TEST_TOOLS))
     return Path(prepare("need_venv", name, f"ansible-core=={_newest_core()}.*", *_REQUIREMENTS[name]))
@@ -72,7 +74,7 @@ def newest() -> Path:
 
 @functools.lru_cache(maxsize=None)
 def collections() -> Path:
-    """The folder that holds ``ansible_collections`` with this checkout and community.general."""
+    """The folder that holds ``ansible_collections`` with this checkout, community.general and awx.awx."""
     step = 'venv=$1; need_collections'
     prepare(step, str(newest()))
     return COLLECTIONS
