@@ -26,7 +26,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._mirror import trust
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle import MANIFEST, SIGNATURE, Bundle, Carried, Files, Inventory, path_of
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.bundle_medium import CHUNK, Chunks, checked, listing, open_medium, tar_header
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.generation import Generations
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import Layout, padding
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import Layout, padding, volume_name
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.manifest import Manifest
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import Store, make_directory, sha256_of, sync_directory, sync_file_system
 
@@ -194,7 +194,7 @@ def _iso(export: Export, file: t.BinaryIO, signature: bytes, stop: threading.Eve
     contents = sorted(export.bundle.contents().items())
     heads = {MANIFEST: export.document, SIGNATURE: signature}
     sizes = {**{name: len(content) for name, content in heads.items()}, **{path_of(sha256): size for sha256, size in contents}}
-    for chunk in Layout(sizes, export.bundle.generation, export.bundle.created).head():
+    for chunk in Layout(sizes, volume_name(export.bundle.generation), export.bundle.created).head():
         file.write(chunk)
     for content in heads.values():
         file.write(content + padding(len(content)))

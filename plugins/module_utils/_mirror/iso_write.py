@@ -31,11 +31,13 @@ _SUSP = b"SP\x07\x01\xbe\xef\x00" + b"ER\x12\x01\x0a\x00\x00\x01RRIP_1991A"
 class Layout:
     """An image to be written: its head, then every file, padded."""
 
-    def __init__(self, files: t.Mapping[str, int], volume: str, moment: int) -> None:
-        """files: path in the image -> bytes, in the order they are written; volume: what the disc is called; moment:
-        unix time of everything in it."""
+    def __init__(self, files: t.Mapping[str, int], volume: str, moment: int, application: str = "CMD-MIRROR BUNDLE") -> None:
+        """files: path in the image -> bytes, in the order they are written; volume: what the disc is called, see
+        ``volume_name``; moment: unix time of everything in it; application: what made it."""
+        if not re.fullmatch(r"[!-~]{1,32}", volume):
+            raise Failure("lay out the image", f"{volume!r} cannot be the name of a disc", "Use 1 to 32 printable characters of ASCII")
         self._files = files
-        self._volume = re.sub(r"[^A-Z0-9_]", "_", volume.upper())[:32]
+        self._volume, self._application = volume, application
         self._when = time.gmtime(moment)
         self._children = _tree(files)
         self._places: t.Dict[str, t.Tuple[int, int]] = {}  # path -> first sector, bytes
@@ -121,8 +123,13 @@ class Layout:
             b"\x01CD001\x01\0", _text("LINUX", 32), _text(self._volume, 32), bytes(8), _both32(self._end), bytes(32),
             _both16(1), _both16(1), _both16(SECTOR), _both32(len(self._table)),
             struct.pack("<II", first, 0), struct.pack(">II", first + _sectors(len(self._table)), 0), self._record(b"\0", *self._place(""), DIRECTORY),
-            _text("", 128), _text("", 128), _text("", 128), _text("CMD-MIRROR BUNDLE", 128), _text("", 37), _text("", 37), _text("", 37),
+            _text("", 128), _text("", 128), _text("", 128), _text(self._application, 128), _text("", 37), _text("", 37), _text("", 37),
             when, when, b"0" * 16 + b"\0", b"0" * 16 + b"\0", b"\x01")))
+
+
+def volume_name(text: str) -> str:
+    """A disc's name of only those characters that the standard allows; what looks for a label may want others."""
+    return re.sub(r"[^A-Z0-9_]", "_", text.upper())[:32]
 
 
 def padding(size: int) -> bytes:

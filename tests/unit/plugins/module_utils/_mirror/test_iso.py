@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_read import Entry, Image, is_image
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import SECTOR, Layout, padding
+from ansible_collections.egi.cmd.plugins.module_utils._mirror.iso_write import SECTOR, Layout, padding, volume_name
 
 MOMENT = 1790000000
 NAMES = st.from_regex(r"[a-z0-9._-]{1,80}", fullmatch=True).filter(lambda name: name not in (".", ".."))
@@ -98,6 +98,19 @@ def test_a_file_of_nine_gigabytes_has_three_extents(tmp_path: pathlib.Path) -> N
     if shutil.which("xorriso"):
         listed = xorriso("-indev", str(path), "-lsl", "/", "--").stdout
         assert f" {size} " in listed and "'large'" in listed
+
+
+@pytest.mark.parametrize("volume", ["", "two words", "a" * 33, "\u00e4"])
+def test_what_cannot_be_the_name_of_a_disc_is_refused(volume: str) -> None:
+    with pytest.raises(Failure, match="cannot be the name of a disc"):
+        Layout({}, volume, MOMENT)
+
+
+def test_a_discs_name_is_taken_as_it_is_or_made_to_fit() -> None:
+    """Cloud-init looks for config-2; the standard has neither small letters nor hyphens."""
+    image = b"".join(Layout({}, "config-2", MOMENT).head())
+    assert image[16 * SECTOR + 40:16 * SECTOR + 72] == b"config-2".ljust(32)
+    assert volume_name("cmd-os-1-2026") == "CMD_OS_1_2026"
 
 
 def test_more_than_the_format_can_hold_is_refused() -> None:
