@@ -17,6 +17,7 @@ GROUPS = {
     "early_adopters": ["ea2", "ea1"],
     "production": ["web1", "ea1", "web2", "db1"],
     "web": ["web1", "web2"],
+    "empty": [],
 }
 
 
@@ -75,6 +76,16 @@ def test_gate_numbers(gate: dict[str, object], expected: tuple[int, int]) -> Non
     ([{"name": "w", "hosts": ["web"], "max_failed": -1}], "max_failed of wave 'w' is '-1'"),
     ([{"name": "w", "hosts": ["web"], "max_failed": True}], "max_failed of wave 'w' is 'True'"),
     ([{"name": "w", "hosts": ["web"], "max_failed": "50%"}], "max_failed of wave 'w' is '50%'"),
+    ([{"name": "w", "hosts": ["web"], "percent": 101}], "percent of wave 'w' is '101'"),
+    ([{"name": "w", "hosts": ["web"], "percent": True}], "percent of wave 'w' is 'True'"),
+    ([{"name": "w", "hosts": ["web"], "unit": "site"}], "unit of wave 'w' is 'site'"),
+    ([{"name": "w", "hosts": ["web"], "soak": "soon"}], "soak of wave 'w' is 'soon'"),
+    ([{"name": "w", "hosts": ["web"], "slots": -1}], "slots of wave 'w' is '-1'"),
+    ([{"name": "w", "hosts": ["web"], "approval": "alice"}], "approval of wave 'w' is \"alice\""),
+    ([{"name": "w", "hosts": ["web"], "approval": {"by": []}}], "approval of wave 'w'"),
+    ([{"name": "w", "hosts": ["web"], "required_checks": [1]}], "required_checks of wave 'w' is [1]"),
+    ([{"name": "w", "hosts": ["web"], "windows": [{"to": 960}]}], "'to' of a window is 960"),
+    ([{"name": "empty"}], "wave 'empty' has no host of its own"),
 ])
 def test_a_wrong_plan_is_refused_by_name(waves: object, said: str) -> None:
     with pytest.raises(Failure, match="Failed to plan the rollout") as caught:
@@ -105,9 +116,71 @@ def test_whatever_changes_the_rollout_changes_its_digest() -> None:
     assert len({plan.digest for plan in plans}) == len(plans)
 
 
+WHOLE = {
+    "name": "w", "hosts": ["web"], "opt_in": ["proposed"], "soak": "1h30m", "recheck": "5m", "slots": "1", "max_failed_percent": "50 %",
+    "windows": [{"days": ["monday"], "from": "09:00", "to": "16:00", "timezone": "Europe/Amsterdam", "except": ["2026-12-28"]}],
+    "required_checks": "cloud api, db", "approval": {"by": ["alice", "bob"]},
+}
+
+
 def test_a_plan_survives_being_written_down() -> None:
-    plan = plan_of([{"name": "w", "hosts": ["web"], "opt_in": ["proposed"]}], GROUPS, "r", "a b")
-    assert Plan.from_dict(plan.as_dict()) == plan
+    manifest = {"name": "r", "no_release": [{"days": ["friday"], "reason": "weekend"}]}
+    plan = plan_of([WHOLE, {"name": "none", "hosts": "db1", "percent": 0}, {"name": "ask", "hosts": "db1", "approval": True}], GROUPS, manifest, "a b")
+    assert Plan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
+
+
+def test_every_key_of_a_wave_is_read() -> None:
+    (wave,) = plan_of([WHOLE], GROUPS, "r").waves
+    assert (wave.soak, wave.recheck, wave.slots, wave.max_failed, wave.min_passed) == (5400, 300, 1, 1, 1)
+    assert (wave.required_checks, wave.approval, wave.turns) == (("cloud api", "db"), ("alice", "bob"), (("web1", "web2"),))
+
+
+@pytest.mark.parametrize("percent, may_fail", [(49, 1), (50, 2), (51, 2), (0, 0), (100, 4), ("24.9%", 0), (25, 1)])
+def test_a_percentage_of_failures_is_rounded_down(percent: object, may_fail: int) -> None:
+    (wave,) = plan_of([{"name": "w", "hosts": ["early_adopters", "web"], "max_failed_percent": percent}], GROUPS, "r").waves
+    assert (wave.max_failed, wave.min_passed) == (may_fail, max(1, 4 - may_fail))
+
+
+def test_the_stricter_of_count_and_percentage_counts() -> None:
+    gates = [{"max_failed": 1, "max_failed_percent": 75}, {"max_failed": 3, "max_failed_percent": 25}]
+    waves = [plan_of([{"name": "w", "hosts": ["early_adopters", "web"], **gate}], GROUPS, "r").waves[0] for gate in gates]
+    assert [wave.max_failed for wave in waves] == [1, 1]
+
+
+def test_a_wave_of_zero_percent_is_meant_to_be_empty() -> None:
+    plan = plan_of([{"name": "none", "hosts": "web", "percent": 0}, {"name": "rest", "hosts": "web"}], GROUPS, "r")
+    assert shape(plan) == [("none", [], 0, 0), ("rest", ["web1", "web2"], 2, 0)]
+    assert members(plan, GROUPS["all"])[0]["group"] == "rollout_wave_002"
+
+
+def test_growing_percentages_end_with_everybody() -> None:
+    hosts = [f"h{number}" for number in range(50)]
+    plan = plan_of([{"name": f"p{percent}", "hosts": "all", "percent": percent} for percent in (10, 50, 100)], {"all": hosts}, "r")
+    assert sorted(host for wave in plan.waves for host in wave.hosts) == sorted(hosts)
+    assert all(wave.hosts for wave in plan.waves)
+
+
+def test_clusters_come_from_the_hosts_variables() -> None:
+    hostvars = {"web1": {"rollout_cluster": "c"}, "web2": {"rollout_cluster": "c"}, "db1": {"rollout_cluster": ""}, "ea1": {"rollout_cluster": "web1"}}
+    (wave,) = plan_of([{"name": "w", "hosts": "all", "slots": 1}], GROUPS, "r", hostvars=hostvars).waves
+    assert wave.turns == (("ea2", "ea1", "web1", "db1"), ("web2",))
+
+
+def test_what_hosts_get_has_an_identity_of_its_own() -> None:
+    plans = [plan_of("web", GROUPS, "r"), plan_of("web", {**GROUPS, "web": ["web1"]}, "r"), plan_of([{"name": "web", "soak": "1h"}], GROUPS, "r")]
+    assert len({plan.content for plan in plans}) == 1
+    assert plan_of("web", GROUPS, "r", "pkg").content != plans[0].content
+    assert plan_of("web", GROUPS, "r", opt_in="proposed").content != plans[0].content
+
+
+@pytest.mark.parametrize("text, seconds", [("90", 90), (90, 90), ("45s", 45), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1h 30m", 5400), (0, 0)])
+def test_lengths_of_time(text: object, seconds: int) -> None:
+    assert plan_of([{"name": "web", "soak": text}], GROUPS, "r").waves[0].soak == seconds
+
+
+@pytest.mark.parametrize("soak, recheck, found", [("", "", 0), ("1h", "", 300), ("1m", "", 60), ("1h", "10m", 600), ("1h", "0", 0)])
+def test_watched_hosts_are_checked_again_at_least_at_the_end(soak: str, recheck: str, found: int) -> None:
+    assert plan_of([{"name": "web", "soak": soak, "recheck": recheck}], GROUPS, "r").waves[0].recheck == found
 
 
 def test_groups_carry_the_order_of_the_waves() -> None:
