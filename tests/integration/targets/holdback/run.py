@@ -33,7 +33,7 @@ ROOTS = {name: Path(os.environ["LAB_STATE"]) / "hosts" / name / "root" for name 
 HOSTS = ("apt1", "apt2", "dnf1", "dnf2")
 SRV = ROOTS["repo"] / "srv"
 DESK, KEYS, SERVED = SRV / "desk", SRV / "keys", SRV / "repository"
-MIRROR, BASES, UPSTREAM, WORK = SERVED / "mirror", SERVED / "bases", SRV / "upstream", SRV / "work"
+MIRROR, BASES, UPSTREAM, BUILT = SERVED / "mirror", SERVED / "bases", SRV / "upstream", SRV / "built"
 URL = "http://repo.demo.example"
 PLATFORMS = {"debian12": "deb", "el9": "rpm"}
 DAY = datetime.date(2026, 11, 19)
@@ -114,13 +114,13 @@ def ship(**versions: t.Tuple[str, ...]) -> None:
 
 def publish(platform: str, form: str, wanted: t.Sequence[t.Any]) -> None:
     """Build, sign and publish what a base offers, and bring it into its mirror."""
-    built, incoming = WORK / f"{platform}-built", WORK / platform
+    built, incoming = BUILT / f"{platform}-built", BUILT / platform
     built.mkdir(parents=True, exist_ok=True)
     new = {one: place for one, place in packages.build(wanted, ROOTS["repo"], TOP / ".cache/lab/packages").items() if not (built / one.file_name).exists()}
     for one, place in new.items():
         shutil.copyfile(place, built / one.file_name)
     if form == "rpm" and new:
-        names = " ".join(f"/srv/work/{built.name}/{one.file_name}" for one in new)
+        names = " ".join(f"/srv/built/{built.name}/{one.file_name}" for one in new)
         on("repo", f"export GNUPGHOME=/srv/keys; rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name {key('Base')[0]}' --addsign {names} >&2")
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir()
@@ -267,7 +267,7 @@ def what_is_refused() -> None:
     assert "[hold.closed]" in desk("holdback", good=False, state="opened", holds=[declaration()], day="2026-01-01")["msg"]
     assert "[hold.unknown]" in desk("holdback", good=False, state="lifted", names=["other"])["msg"]
     assert "[hold.unknown]" in desk("holdback", good=False, state="reviewed", verdicts=[{"name": "other", "verdict": "pass"}])["msg"]
-    stranger = WORK / "debian12/site-tools_1.1-1_all.deb"
+    stranger = BUILT / "debian12/site-tools_1.1-1_all.deb"
     handed = {"path": str(stranger), "sha256": hashlib.sha256(stranger.read_bytes()).hexdigest(), "platform": "debian12"}
     message = desk("holdback", good=False, state="opened", holds=[declaration(files=[handed])])["msg"]
     assert "[hold.file]" in message, message

@@ -29,7 +29,7 @@ hold = importlib.import_module("ansible_collections.egi.cmd.plugins.module_utils
 
 ROOTS = {name: Path(os.environ["LAB_STATE"]) / "hosts" / name / "root" for name in ("apt1", "dnf1", "repo")}
 SRV, ON_DISK = ROOTS["repo"] / "srv", Path(os.environ["LAB_STATE"]) / "trials"
-KEYS, BASES, TESTS, WORK, LOGS = SRV / "keys", SRV / "bases", SRV / "tests", SRV / "work", SRV / "logs"
+KEYS, BASES, TESTS, BUILT, LOGS = SRV / "keys", SRV / "bases", SRV / "tests", SRV / "built", SRV / "logs"
 FAMILIES = {"deb": "apt1", "rpm": "dnf1"}
 OTHERS = ("cloud-client", "site-tools", "site-logs", "site-shell", "site-mail", "site-time")
 BROKEN = "#!/bin/sh\necho 'libcloud: connection lost' >&2\nexit 1\n"
@@ -80,13 +80,13 @@ def package(form: str, name: str, version: str, *needs: str, program: str = "", 
 
 def publish(form: str, channel: str, wanted: t.Sequence[t.Any]) -> None:
     """Let the base offer packages in a channel."""
-    incoming = WORK / form / channel
+    incoming = BUILT / form / channel
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
     for one, place in packages.build(wanted, ROOTS["repo"], TOP / ".cache/lab/packages").items():
         shutil.copyfile(place, incoming / one.file_name)
     if form == "rpm":
-        names = " ".join(f"/srv/work/{form}/{channel}/{one.file_name}" for one in wanted)
+        names = " ".join(f"/srv/built/{form}/{channel}/{one.file_name}" for one in wanted)
         sign = f"rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name {key()}' --addsign {names}"
         packages.run_inside(ROOTS["repo"], sign, "sign the rpm packages", GNUPGHOME="/srv/keys")
     content = {"suites": [{"name": channel, "components": {"main": [str(incoming)]}}]} if form == "deb" \
