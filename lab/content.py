@@ -7,6 +7,7 @@ base distribution   libcloud 1.0, cloud-api 2.5 (higher than the overlay's), clo
 CMD-OS 1            base: cloud-api 2.1; updates: cloud-api 2.2; holdback: libcloud 0.9 (the proven one)
 stage proposed      also proposed: cloud-client 3.1
 stage broken        also updates: cloud-api 2.3, whose health check fails
+stage failing       also updates: cloud-api 2.4 instead, whose script fails while it is installed
 Later stages are without that one, and change the base distribution:
 stage storage       libstorage 1.0, storage-client 1.0
 stage regression    libstorage 1.1 instead, which loses connections; site-tools 1.2
@@ -17,11 +18,11 @@ stage fixed         libstorage 1.2 instead, which works
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.packages import File, Package
 
-STAGES = ("release", "proposed", "broken", "storage", "regression", "update", "fixed")
+STAGES = ("release", "proposed", "broken", "failing", "storage", "regression", "update", "fixed")
 REPOSITORIES = {"base": ("base",), "cmd-os-1": ("base", "updates", "proposed", "holdback")}
 FORMATS: tuple[t.Literal["deb", "rpm"], ...] = ("deb", "rpm")
 OVERLAY = {"deb": "~e1+cmd1", "rpm": ".el9~cmd1"}
@@ -65,6 +66,8 @@ def content(stage: str) -> list[Placed]:
         placed += _overlay("proposed", "cloud-client", "3.1")
     if stage == "broken":
         placed += _overlay("updates", "cloud-api", "2.3", _BROKEN)
+    if stage == "failing":
+        placed += _overlay("updates", "cloud-api", "2.4", fails=True)
     if reached >= STAGES.index("storage"):
         placed += _storage(reached)
     return placed
@@ -91,8 +94,9 @@ def _storage(reached: int) -> list[Placed]:
     return [Placed("base", "base", package) for package in packages]
 
 
-def _overlay(repository: str, name: str, version: str, program: str = _HEALTHY) -> list[Placed]:
-    return [Placed("cmd-os-1", repository, _package(format_, name, version, f"1{OVERLAY[format_]}", program)) for format_ in FORMATS]
+def _overlay(repository: str, name: str, version: str, program: str = _HEALTHY, fails: bool = False) -> list[Placed]:
+    packages = [_package(format_, name, version, f"1{OVERLAY[format_]}", program) for format_ in FORMATS]
+    return [Placed("cmd-os-1", repository, replace(package, fails=fails)) for package in packages]
 
 
 def _package(format_: t.Literal["deb", "rpm"], name: str, version: str, release: str, program: str = _HEALTHY) -> Package:

@@ -20,6 +20,9 @@ _BUILD = "var/tmp/lab-build"
 _EPOCH = "1767225600"  # 2026-01-01: the same bytes on every machine and every day
 _MAINTAINER = "Demo Release Team <release@demo.example>"
 _RECIPE = "1"
+# rpm goes on after a failing %post; Lua, because the throw-away rpm hosts have no package that provides a shell.
+_FAILS_DEB = "#!/bin/sh\nmkdir -p /var/lib/%(name)s\ntouch /var/lib/%(name)s/migrated\necho '%(name)s: cannot migrate the database' >&2\nexit 3\n"
+_FAILS_RPM = "posix.mkdir('/var/lib/%(name)s') io.open('/var/lib/%(name)s/migrated', 'w'):close() error('cannot migrate the database')"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class File:
 class Package:
     """One package for one format, architecture all or noarch.
 
-    post_install: a shell script run after the files are in place; one that exits 1 fails the installation.
+    fails: whether its script ends the installation in the middle, after it has changed the data in /var/lib/<name>.
     """
 
     format: t.Literal["deb", "rpm"]
@@ -44,7 +47,7 @@ class Package:
     files: tuple[tuple[str, File], ...] = ()
     depends: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
-    post_install: str = ""
+    fails: bool = False
 
     @property
     def file_name(self) -> str:
@@ -87,8 +90,8 @@ def _build_debs(packages: t.Sequence[Package], root: Path) -> None:
         tree = root / _BUILD / package.digest
         _write_files(package, tree)
         _write(tree / "DEBIAN/control", _control(package), 0o644)
-        if package.post_install:
-            _write(tree / "DEBIAN/postinst", f"#!/bin/sh\n{package.post_install}\n", 0o755)
+        if package.fails:
+            _write(tree / "DEBIAN/postinst", _FAILS_DEB % {"name": package.name}, 0o755)
         (root / _BUILD / "out" / package.digest).mkdir(parents=True)
     commands = [f"dpkg-deb -Zgzip --root-owner-group --build {p.digest} out/{p.digest}/{p.file_name}" for p in packages]
     run_inside(root, "\n".join([f"cd /{_BUILD}", *commands]), "build the deb packages")
@@ -149,8 +152,8 @@ def _spec(package: Package) -> str:
     files = [f"%attr({file.mode:04o}, root, root) {path}" for path, file in package.files]
     sections = ["%description", f"{package.name} of the demonstration.", "%install", "mkdir -p %{buildroot}"]
     sections.append(f"cp -a /{_BUILD}/{package.digest}/. %{{buildroot}}/")
-    if package.post_install:
-        sections += ["%post", package.post_install]
+    if package.fails:
+        sections += ["%pre -p <lua>", _FAILS_RPM % {"name": package.name}]
     return "\n".join([*header, *sections, "%files", *files]) + "\n"
 
 
