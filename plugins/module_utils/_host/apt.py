@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, apt_proof, apt_view, audit_apt
-from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Proof, Run, Survey, View
+from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, apt_proof, apt_view, audit_apt, census_apt
+from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Inventory, Proof, Run, Survey, View
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository
 
 
@@ -40,3 +40,6 @@ class Apt:
 
     def survey(self, run: Run, packages: t.Sequence[str]) -> Survey:
         return audit_apt.survey(run, packages)
+
+    def inventory(self, run: Run, packages: t.Sequence[str]) -> Inventory:
+        return census_apt.inventory(run, packages)

@@ -94,12 +94,13 @@ def render(set_name: str, repositories: t.Sequence[Repository], keys: Keys) -> t
 
 
 def repository_names(text: str) -> t.Iterator[t.Tuple[str, t.List[str], str]]:
-    """Yield (repository, URIs, suite) of every stanza of a sources file that render() made."""
+    """Yield (repository, URIs, suite) of every stanza of a sources file that render() made; one that somebody broke since is left out."""
     for stanza in text.split("\n\n"):
         match = _REPOSITORY.search(stanza)
         if match:
             fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and not line.startswith("#"))
-            yield match.group("name"), fields["URIs"].split(), fields["Suites"]
+            if fields.get("URIs", "").split() and "Suites" in fields:
+                yield match.group("name"), fields["URIs"].split(), fields["Suites"]
 
 
 def _source(set_name: str, repository: Repository, keys: Keys) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.egi.cmd.plugins.module_utils._host import audit_dnf, dnf_files, dnf_proof, dnf_view, rpm_keys
-from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Proof, Run, Survey, View
+from ansible_collections.egi.cmd.plugins.module_utils._host import audit_dnf, census_dnf, dnf_files, dnf_proof, dnf_view, rpm_keys
+from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Inventory, Proof, Run, Survey, View
 from ansible_collections.egi.cmd.plugins.module_utils._host.repository import Key, Repository
 
 
@@ -40,3 +40,6 @@ class Dnf:
 
     def survey(self, run: Run, packages: t.Sequence[str]) -> Survey:  # noqa: ARG002
         return audit_dnf.survey(packages)
+
+    def inventory(self, run: Run, packages: t.Sequence[str]) -> Inventory:
+        return census_dnf.inventory(run, packages)

@@ -103,6 +103,19 @@ class Survey:
     dated: Dated
 
 
+@dataclass(frozen=True)
+class Inventory:
+    """What a host is told, read without asking the resolver: it takes as long with one available package as with all of a distribution.
+
+    repositories: those of our sets, as (set, repository, location). excludes: (repository, pattern) that hides packages of one
+    repository alone. versions: the packages asked for, None where one is not installed.
+    """
+
+    repositories: t.List[t.Tuple[str, str, str]]
+    excludes: t.List[t.Tuple[str, str]]
+    versions: t.Dict[str, t.Optional[str]]
+
+
 class Family(t.Protocol):
     """One package manager's way to write, prove and read a repository set."""
 
@@ -138,17 +151,25 @@ class Family(t.Protocol):
     def survey(self, run: Run, packages: t.Sequence[str]) -> Survey:
         """Return what the host's resolver says now of packages and of everything that is installed. Raises Failure."""
 
+    def inventory(self, run: Run, packages: t.Sequence[str]) -> Inventory:
+        """Return what the host is told, and the installed versions of packages. Raises Failure."""
+
 
 _DEBIAN, _REDHAT = ("debian", "ubuntu"), ("rhel", "fedora", "centos", "almalinux", "rocky")
 
 
-def family_name(os_release: str) -> str:
-    """Return apt or dnf for the text of /etc/os-release (os-release(5)); the distribution decides, since a host may carry both tools.
+def os_release(text: str) -> t.Dict[str, str]:
+    """Return the fields of the text of /etc/os-release (os-release(5))."""
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def family_name(text: str) -> str:
+    """Return apt or dnf for the text of /etc/os-release; the distribution decides, since a host may carry both tools.
 
     Raises Failure for a distribution of neither family.
     """
-    pairs = (line.split("=", 1) for line in os_release.splitlines() if "=" in line)
-    values = {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+    values = os_release(text)
     words = [values.get("ID", ""), *values.get("ID_LIKE", "").split()]
     for word in words:
         if word in _DEBIAN:

@@ -37,7 +37,7 @@ def listed(packages: sync.Packages, set_name: str, only: t.Optional[str], whole_
             damaged.append(str(failure))
             continue
         if record is not None and record.set == set_name:
-            rows.append({"written": _utc(written), **_row(packages, record, whole_host)})
+            rows.append({"written": utc(written), **_row(packages, record, whole_host)})
     return Listing(sorted(rows, key=lambda row: (row["written"], row["record"]), reverse=True), damaged)
 
 
@@ -57,5 +57,6 @@ def _row(packages: sync.Packages, record: Record, whole_host: bool) -> t.Dict[st
     }
 
 
-def _utc(seconds: float) -> str:
+def utc(seconds: float) -> str:
+    """Return a file's time as people and records write it: 2026-01-31T12:00:00Z."""
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
