@@ -133,7 +133,8 @@ class _Reader:
         return System(
             self._unique("system", node.get("id", self._uri)), node.text("Name"), self._number(number, "the operating system") if number else 0,
             operating.text("Description"), hardware.cpus, hardware.memory, hardware.platform, hardware.firmware, hardware.transports,
-            tuple(hardware.controllers), tuple(hardware.drives), tuple(hardware.cards), tuple(self._product(one) for one in node.nodes("ProductSection")), tuple(hardware.other),
+            tuple(hardware.controllers), tuple(hardware.drives), tuple(hardware.cards), tuple(self._product(one) for one in node.nodes("ProductSection")),
+            tuple(hardware.other),
         )
 
     def _product(self, node: Node) -> Product:
