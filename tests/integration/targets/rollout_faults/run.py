@@ -23,7 +23,7 @@ from fleet import ALL, EARLY, PRODUCTION, STATE, TOP, Event, Fleet, Manifest, di
 from killing import Kill
 
 KILLS_EACH = 3
-SHORTEST = 0.5
+SHORTEST, LONGEST = 0.15, 0.6  # of the time that a rollout takes which nobody kills; a resumed one has less to do
 SCHEMA = jsonschema.Draft202012Validator(json.loads((TOP / "plugins/module_utils/_rollout/record.schema.json").read_text()))
 Moment = t.Union[float, t.Tuple[str, ...]]
 
@@ -117,7 +117,7 @@ class Trials:
         self.fleet.renew()
         self.fleet.site(rollout_health_checks=["cloud-api --check", *([f"grep -qvx {story.ill} /etc/hostname"] if story.ill else [])])
         aimed = story.moments[number % len(story.moments)]
-        moments: t.List[Moment] = [aimed, *(self.chance.uniform(SHORTEST, 0.6 * self.length) for _kill in range(1, KILLS_EACH))]
+        moments: t.List[Moment] = [aimed, *(self.chance.uniform(SHORTEST, LONGEST) * self.length for _kill in range(1, KILLS_EACH))]
         self.chance.shuffle(moments)
         for moment in moments:
             self.cut_short(story, moment, alone=self.chance.random() < 0.5)
