@@ -20,14 +20,13 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._image import ovf_certificate
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_certificate import Signer
+from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_files import equal, replace, slices
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_manifest import Entry, encode
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_model import Envelope
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_write import descriptor
-from ansible_collections.egi.cmd.plugins.module_utils._mirror.store import sync_directory
 
 _BLOCK = 512
 _RECORD = 10240  # what tar pads an archive to
-_CHUNK = 1 << 20
 _MOST = (1 << 33) - 1  # the size field of USTAR has eleven octal digits
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,94}")
 
@@ -47,7 +46,7 @@ def from_bytes(name: str, data: bytes) -> Part:
 
 def from_file(name: str, path: str) -> Part:
     """A part that is a file."""
-    return Part(name, os.stat(path).st_size, lambda: _read(path))
+    return Part(name, os.stat(path).st_size, lambda: slices(path))
 
 
 def parts(stem: str, envelope: Envelope, sources: t.Mapping[str, str], digest: str = "sha256", signer: t.Optional[Signer] = None) -> t.List[Part]:
@@ -81,10 +80,10 @@ def write(target: str, content: t.Sequence[Part], epoch: int = 0, dry: bool = Fa
 
     The target is replaced by one rename. dry: only look.
     """
-    if _equal(target, lambda: _archive(content, epoch)):
+    if equal(target, lambda: archive(content, epoch)):
         return False
     if not dry:
-        _replace(target, _archive(content, epoch))
+        replace(target, archive(content, epoch))
     return True
 
 
@@ -93,14 +92,14 @@ def write_directory(target: str, content: t.Sequence[Part], dry: bool = False) -
 
     The descriptor is written last: as long as it is not there, nobody takes the directory for a package.
     """
-    different = [part for part in content if not _equal(os.path.join(target, part.name), part.chunks)]
+    different = [part for part in content if not equal(os.path.join(target, part.name), part.chunks)]
     if different and not dry:
         os.makedirs(target, exist_ok=True)
         head = os.path.join(target, content[0].name)
         if os.path.lexists(head):
             os.unlink(head)
         for part in [*(part for part in different if part is not content[0]), content[0]]:
-            _replace(os.path.join(target, part.name), part.chunks())
+            replace(os.path.join(target, part.name), part.chunks())
     return bool(different)
 
 
@@ -116,15 +115,18 @@ def _check_sources(action: str, stem: str, envelope: Envelope, sources: t.Mappin
             raise Failure(action, f"the file {name} is not at {sources.get(name, 'any path')}", "Say where it is")
 
 
-def _archive(content: t.Sequence[Part], epoch: int) -> t.Iterator[bytes]:
-    """The bytes of the archive. Nothing in it comes from this machine: no owner, no permissions, no time."""
+def archive(content: t.Sequence[Part], epoch: int, large: bool = False) -> t.Iterator[bytes]:
+    """The bytes of a tar archive. Nothing in it comes from this machine: no owner, no permissions, no time.
+
+    large: members may be larger than USTAR can say; they are then as GNU tar writes them.
+    """
     written = 0
     for part in content:
-        if part.size > _MOST:
+        if part.size > _MOST and not large:
             raise Failure(f"pack {part.name}", f"it has {part.size} bytes, more than a member of an OVA can have ({_MOST})", "Write a directory instead")
         header = tarfile.TarInfo(part.name)
         header.size, header.mtime, header.mode = part.size, epoch, 0o644
-        yield header.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+        yield header.tobuf(tarfile.GNU_FORMAT if large else tarfile.USTAR_FORMAT, "utf-8", "strict")
         given = 0
         for chunk in part.chunks():
             given += len(chunk)
@@ -137,45 +139,8 @@ def _archive(content: t.Sequence[Part], epoch: int) -> t.Iterator[bytes]:
     yield b"\0" * (end + -(written + end) % _RECORD)
 
 
-def _read(path: str) -> t.Iterator[bytes]:
-    with open(path, "rb") as file:
-        while True:
-            chunk = file.read(_CHUNK)
-            if not chunk:
-                return
-            yield chunk
-
-
 def _digest(name: str, part: Part) -> str:
     digest = hashlib.new(name)
     for chunk in part.chunks():
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _equal(path: str, wanted: t.Callable[[], t.Iterator[bytes]]) -> bool:
-    """Whether a file has these bytes."""
-    if not os.path.isfile(path) or os.path.islink(path):
-        return False
-    with open(path, "rb") as file:
-        return all(file.read(len(chunk)) == chunk for chunk in wanted()) and not file.read(1)
-
-
-def _replace(path: str, chunks: t.Iterable[bytes]) -> None:
-    """Write a file beside its place and rename it there; what a killed run left beside is overwritten."""
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{name}.new")
-    if os.path.lexists(temporary):
-        os.unlink(temporary)
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync_directory(folder)

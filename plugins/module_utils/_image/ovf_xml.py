@@ -20,6 +20,7 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 # What XML 1.0 cannot carry, not even as a reference (section 2.2).
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+_IN_TEXT = {character: _ESCAPES[character] for character in "&<>\r"}
 
 
 class Node:
@@ -134,8 +135,18 @@ def serialize(root: Node) -> bytes:
     return ('<?xml version="1.0" encoding="UTF-8"?>\n' + "".join(_lines(root, ""))).encode("utf-8")
 
 
+def compact(node: Node) -> str:
+    """An element in one line, without blanks between elements: as signatures of EC2's bundles need it."""
+    inner = "".join(compact(child) if isinstance(child, Node) else _escaped(child, _IN_TEXT) for child in node.children)
+    return f"<{node.name}{_attributes(node)}>{inner}</{node.name}>"
+
+
+def _attributes(node: Node) -> str:
+    return "".join(f' {name}="{_escaped(value, _ESCAPES)}"' for name, value in node.attributes.items())
+
+
 def _lines(node: Node, indent: str) -> t.Iterator[str]:
-    attributes = "".join(f' {name}="{_escaped(value, _ESCAPES)}"' for name, value in node.attributes.items())
+    attributes = _attributes(node)
     inner = node.nodes()
     text = "".join(child for child in node.children if isinstance(child, str))
     if inner:
@@ -145,7 +156,7 @@ def _lines(node: Node, indent: str) -> t.Iterator[str]:
             yield from _lines(child, indent + "  ")
         yield f"{indent}</{node.name}>\n"
     elif text:
-        yield f"{indent}<{node.name}{attributes}>{_escaped(text, {key: _ESCAPES[key] for key in '&<>' + chr(13)})}</{node.name}>\n"
+        yield f"{indent}<{node.name}{attributes}>{_escaped(text, _IN_TEXT)}</{node.name}>\n"
     else:
         yield f"{indent}<{node.name}{attributes}/>\n"
 

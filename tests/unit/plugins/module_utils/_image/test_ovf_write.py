@@ -152,8 +152,8 @@ def test_a_file_without_portable_name_is_not_packed(tmp_path: Path) -> None:
 
 def keys(folder: Path, name: str) -> Signer:
     signer = Signer(str(folder / f"{name}.key"), str(folder / f"{name}.pem"))
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", signer.key, "-out", signer.certificate, "-days", "2", "-subj", f"/CN={name}"]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    subprocess.run([*command, "-keyout", signer.key, "-out", signer.certificate], check=True, stderr=subprocess.DEVNULL)
     return signer
 
 
