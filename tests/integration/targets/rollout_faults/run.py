@@ -40,7 +40,8 @@ class Story:
 
 HEALTHY = Story("everybody is healthy", "", ALL, (("host passed", "host passed"), ("gate pass",), ("host started", "host started")))
 ILL_EARLY = Story("an early adopter fails", "dnf1", (), (("host failed",), ("gate fail",), ("host rolled_back",)))
-ILL_PRODUCTION = Story("a production host fails", "apt2", EARLY, (("host passed", "host passed"), ("gate pass", "host failed"), ("gate fail", "host rolled_back")))
+ILL_PRODUCTION = Story("a production host fails", "apt2", EARLY,
+                       (("host passed", "host passed"), ("gate pass", "host failed"), ("gate fail", "host rolled_back")))
 STORIES = (HEALTHY, HEALTHY, HEALTHY, HEALTHY, ILL_EARLY, ILL_EARLY, ILL_EARLY, ILL_PRODUCTION, ILL_PRODUCTION, ILL_PRODUCTION)
 
 
@@ -91,7 +92,7 @@ class Judge:
 
     def order(self) -> t.Iterator[str]:
         """Yield the production hosts that somebody wrote to before the early adopters had passed."""
-        opened = [event["time"] for event in self.fleet.events() if (event["event"], event.get("wave"), event.get("verdict")) == ("gate", "early_adopters", "pass")]
+        opened = [event["time"] for event in self.fleet.events() if _word(event) == "gate pass" and event["wave"] == "early_adopters"]
         for name in PRODUCTION:
             first = self.fleet[name].first_touched()
             if first is not None and (not opened or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(first)) < opened[0]):
