@@ -26,6 +26,25 @@ _USES = {
     "qcow2": "OpenStack, OpenNebula, libvirt", "raw.tar.xz": "EC2, and whatever takes a raw disk", "vmdk": "VMware", "vhd": "Hyper-V, Azure",
     "ova": "VMware, VirtualBox, and the federation's cloud sites", "ovf": "the description in the OVA", "tar.xz": "containers",
 }
+# Variant that is best for it, format, heading, commands
+_WAYS = (
+    ("generic", "qcow2", "Boot in OpenStack", (
+        "openstack image create --disk-format qcow2 --container-format bare --file %(file)s %(name)s",
+        "openstack server create --image %(name)s --flavor m1.small --key-name mykey --network mynet test")),
+    ("generic", "qcow2", "Boot in OpenNebula", (
+        "oneimage create -d default --name %(name)s --type OS --prefix vd --format qcow2 --path $PWD/%(file)s",
+        "onetemplate create --name %(name)s --cpu 1 --memory %(memory)s --disk %(name)s --nic mynet --ssh --net_context",
+        "onetemplate instantiate %(name)s")),
+    ("generic", "qcow2", "Boot with libvirt", (
+        "virt-install --name test --memory %(memory)s --import --disk %(file)s --osinfo linux2022 --cloud-init ssh-key=$HOME/.ssh/id_ed25519.pub "
+        "--network network=default --noautoconsole",)),
+    ("ec2", "raw.tar.xz", "Boot in EC2", (
+        "tar --sparse -xJf %(file)s --transform 's,.*,disk.raw,'", "snapshot=$(coldsnap upload --wait disk.raw)",
+        "aws ec2 register-image --name %(name)s --architecture %(ec2)s --virtualization-type hvm --ena-support --root-device-name /dev/xvda "
+        '--block-device-mappings "DeviceName=/dev/xvda,Ebs={SnapshotId=$snapshot}"')),
+    ("generic", "ova", "Boot in VMware", ("govc import.ova -name test %(file)s", "govc vm.power -on test")),
+    ("container", "tar.xz", "Run as a container", ("podman import %(file)s %(name)s", "podman run --rm -it %(name)s /bin/bash")),
+)
 
 
 class Block(t.NamedTuple):
@@ -49,7 +68,7 @@ def blocks(site: Site, drop: Drop) -> t.List[Block]:
         rows = tuple((file["name"], file["size"], _USES[file["format"]], file["sha256"]) for file in image["files"])
         found += [Block("heading", f"{image['variant']}, {image['architecture']}"), Block("paragraph", _about(image)), Block("files", rows=rows)]
     found += _verifying(site, drop)
-    return found + [block for image in drop.images[:1] for block in _booting(image)] + _more(site)
+    return found + _booting(drop) + _more(site)
 
 
 def markdown(site: Site, drop: Drop) -> bytes:
@@ -105,29 +124,18 @@ def _verifying(site: Site, drop: Drop) -> t.List[Block]:
     ]
 
 
-def _booting(image: Json) -> t.List[Block]:
-    """Commands for one image; other ones differ in nothing but the name."""
-    files = {file["format"]: file["name"] for file in image["files"]}
-    called, memory = name_of(image), max(image["disk"]["minimum_memory"], 1024) if image["disk"] else 0
-    ways: t.List[t.Tuple[str, str, t.Tuple[str, ...]]] = []
-    if not image["disk"]:
-        ways.append(("tar.xz", "Run as a container", (f"podman import {files.get('tar.xz')} {called}", f"podman run --rm -it {called} /bin/bash")))
-    else:
-        qcow2, raw, ova = (files.get(form) for form in ("qcow2", "raw.tar.xz", "ova"))
-        ways += [
-            ("qcow2", "Boot in OpenStack", (f"openstack image create --disk-format qcow2 --container-format bare --file {qcow2} {called}",
-                                            f"openstack server create --image {called} --flavor m1.small --key-name mykey --network mynet test")),
-            ("qcow2", "Boot in OpenNebula", (f"oneimage create -d default --name {called} --type OS --prefix vd --format qcow2 --path $PWD/{qcow2}",
-                                             f"onetemplate create --name {called} --cpu 1 --memory {memory} --disk {called} --nic mynet --ssh --net_context",
-                                             f"onetemplate instantiate {called}")),
-            ("qcow2", "Boot with libvirt", (f"virt-install --name test --memory {memory} --import --disk {qcow2} --osinfo linux2022 "
-                                            "--cloud-init ssh-key=$HOME/.ssh/id_ed25519.pub --network network=default --noautoconsole",)),
-            ("raw.tar.xz", "Boot in EC2", (f"tar --sparse -xJf {raw} --transform 's,.*,disk.raw,'", "snapshot=$(coldsnap upload disk.raw --wait)",
-                                           f"aws ec2 register-image --name {called} --architecture {_ec2(image)} --virtualization-type hvm --ena-support "
-                                           '--root-device-name /dev/xvda --block-device-mappings "DeviceName=/dev/xvda,Ebs={SnapshotId=$snapshot}"')),
-            ("ova", "Boot in VMware", (f"govc import.ova -name test {ova}", "govc vm.power -on test")),
-        ]
-    return [block for form, heading, lines in ways if form in files for block in (Block("heading", heading), Block("commands", lines=lines))]
+def _booting(drop: Drop) -> t.List[Block]:
+    """Commands, each for one image; other ones differ in nothing but the name."""
+    found = []
+    for variant, form, heading, commands in _WAYS:
+        fitting = [(image, file["name"]) for image in drop.images for file in image["files"]
+                   if file["format"] == form and bool(image["disk"]) == (form != "tar.xz")]
+        if fitting:
+            image, file = min(fitting, key=lambda one: one[0]["variant"] != variant)
+            memory = max(image["disk"]["minimum_memory"], 1024) if image["disk"] else 0
+            words = {"file": file, "name": name_of(image), "memory": memory, "ec2": _ec2(image)}
+            found += [Block("heading", heading), Block("commands", lines=tuple(line % words for line in commands))]
+    return found
 
 
 def _ec2(image: Json) -> str:
