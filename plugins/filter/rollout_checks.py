@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -23,9 +24,12 @@ description:
 options:
   _input:
     description:
-      - A list of commands, or of mappings with one of C(command), C(url), C(port), C(service).
-      - Further keys are C(name), C(rc) (expected from a command, 0), C(status) (expected from a URL, 200), C(retries) (0),
-        C(delay) (5) and C(timeout) (30), the last two in seconds.
+      - A list of commands, or of mappings with one of C(command), C(url), C(port), C(service), C(tasks) (a file of tasks on
+        the controller).
+      - Further keys are C(name), C(rc) (expected from a command, 0), C(status) (expected from a URL, 200), C(contains) (a text
+        that the URL's answer must have), C(retries) (0), C(delay) (5) and C(timeout) (30), the last two in seconds.
+      - C(compare) judges a check by what it said before the change, V(result) (it may not be worse) or V(number) (the first number
+        it prints may differ by C(tolerance), a number or a percentage, 10%).
       - Commands in one text, one a line, or the list as JSON; empty text or null for none.
     type: raw
     required: true
@@ -48,9 +52,17 @@ _value:
 def rollout_checks(checks: t.Any) -> list[dict[str, t.Any]]:
     """Return the checks with all keys."""
     try:
-        return checks_of(checks)
+        return [{**check, "tasks": _found(check["tasks"])} if check["kind"] == "tasks" else check for check in checks_of(checks)]
     except Failure as failure:
         raise AnsibleFilterError(str(failure)) from None
+
+
+def _found(path: str) -> str:
+    """Return the path of a file of tasks from the root: a playbook of a collection would look for it in the collection."""
+    found = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(found):
+        raise Failure(f"read health check '{path}'", f"there is no file {found}", "Write its path as seen from where you run the command")
+    return found
 
 
 class FilterModule:

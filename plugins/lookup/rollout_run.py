@@ -13,6 +13,8 @@ short_description: Identify this run of ansible-playbook
 description:
   - Returns the machine, the process and the user of this run. The record of a rollout keeps it, so that a second
     operator is refused while the first is at work, and a run that was killed is known to be gone.
+  - Returns also which processes there are on this machine, because the record may be on another host, which cannot
+    look here.
 options:
   _terms:
     description: Name of the user to record; if empty, the one who runs ansible-playbook.
@@ -33,7 +35,7 @@ _raw:
   description: The run.
   type: list
   elements: dict
-  sample: [{machine: bastion, boot: 0a1b, pid: 4711, started: "123456", user: alice}]
+  sample: [{machine: bastion, boot: 0a1b, pid: 4711, started: "123456", user: alice, processes: {"4711": "123456"}}]
 """
 
 import multiprocessing
@@ -43,7 +45,7 @@ import typing as t
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import this_run
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import observed, this_run
 
 
 class LookupModule(LookupBase):
@@ -56,7 +58,7 @@ class LookupModule(LookupBase):
         parent = multiprocessing.parent_process()
         pid = os.getpid() if parent is None or parent.pid is None else parent.pid
         named = [str(term) for term in terms if term]
-        return [this_run(pid, named[0] if named else _user())]
+        return [{**observed(), **this_run(pid, named[0] if named else _user())}]
 
 
 def _user() -> str:

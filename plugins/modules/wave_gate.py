@@ -12,10 +12,10 @@ author: egi.cmd contributors (@egi-cmd)
 version_added: 0.1.0
 short_description: Open, judge and close a wave of a staged rollout
 description:
-  - Reads and writes the record of a rollout, a file on the controller, and answers from it whether a wave may start,
+  - Reads and writes the record of a rollout, a file, and answers from it whether a wave may start, who is to be watched,
     what the verdict on it is, and what to tell the reader.
   - Only a recorded V(passed) counts for a wave. A host that was unreachable, rescued or never attempted does not.
-  - The playbook C(egi.cmd.rollout) uses it; run it on the controller (C(delegate_to=localhost), C(run_once=true)).
+  - The playbook C(egi.cmd.rollout) uses it; run it where the records are (C(delegate_to=localhost), C(run_once=true)).
 extends_documentation_fragment:
   - egi.cmd.attributes
 attributes:
@@ -30,15 +30,16 @@ attributes:
 options:
   step:
     description:
-      - V(admit) opens the rollout, or resumes the newest open one with the same plan, and fails unless the gates of all
-        earlier waves are passed.
+      - V(admit) opens the rollout, or resumes the newest open one that brings hosts the same, and fails unless the gates of all
+        earlier waves are passed, the wave is approved if it must be, and its window is open.
+      - V(watch) says which hosts of a wave with a soak are to be checked again, and when.
       - V(judge) computes and records the verdict on the wave.
       - V(close) gives the last word on the wave and, if no wave follows, ends the run in the record.
     type: str
-    choices: [admit, judge, close]
+    choices: [admit, watch, judge, close]
     required: true
   record_dir:
-    description: Directory of the records on the controller; made if it does not exist.
+    description: Directory of the records on the host this runs on; made if it does not exist.
     type: path
     required: true
   wave:
@@ -49,7 +50,7 @@ options:
     description: The plan, as P(egi.cmd.wave_plan#filter) returns it; needed to admit, and in check mode.
     type: dict
   hosts:
-    description: The hosts about to be worked on; admission refuses a host of another wave.
+    description: The hosts about to be worked on; admission refuses a host of another wave, and only these are watched.
     type: list
     elements: str
     default: []
@@ -66,8 +67,29 @@ options:
         O(step=close), a wave that is wholly back is no reason to stop.
     type: bool
     default: false
+  emergency:
+    description: Why windows, days without a release and soak do not count in this run; the record keeps it. Gates and approvals still count.
+    type: str
+    default: ''
+  approve:
+    description: Waves to approve, a list or a comma-separated text. An approval is only taken once the gates before the wave are open.
+    type: raw
+  refuse:
+    description: Waves to refuse, a list or a comma-separated text.
+    type: raw
+  set_aside:
+    description: Hosts to go on without, a list or a comma-separated text. They leave the count of their wave; one that has passed or failed cannot.
+    type: raw
+  reason:
+    description: Why, for the record, of what O(approve), O(refuse), O(set_aside) and O(replan) say.
+    type: str
+    default: ''
+  replan:
+    description: Go on with an open rollout although the inventory or the waves have changed; results of hosts that stay are kept.
+    type: bool
+    default: false
   record:
-    description: Name of the rollout, from RV(record) of the admission; needed to judge and to close.
+    description: Name of the rollout, from RV(record) of the admission; needed for all other steps.
     type: str
   last:
     description: Whether this run has no further wave.
@@ -129,6 +151,32 @@ hosts:
   type: list
   elements: str
   sample: [ea1.example.org]
+turns:
+  description: RV(hosts) in the turns in which they are to be changed, as the wave's slots say.
+  returned: success
+  type: list
+  elements: list
+  sample: [[ea1.example.org], [ea2.example.org]]
+soak:
+  description: How many seconds a healthy host is to be watched; V(0) if it is not.
+  returned: success
+  type: int
+watch:
+  description: What is to be watched next.
+  returned: success
+  type: dict
+  contains:
+    hosts:
+      description: Hosts to check again.
+      type: list
+      elements: str
+    pause:
+      description: Seconds until then.
+      type: int
+    passing:
+      description: Hosts whose time is over then, so that they pass if they are healthy.
+      type: list
+      elements: str
 previous:
   description: For each of RV(hosts) where a roll-back takes its repositories, as M(egi.cmd.wave_record) was told.
   returned: success
@@ -162,28 +210,40 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.egi.cmd.plugins.module_utils._ansible.door import door
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import steps
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.admission import Wishes, emergency_reason
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, from_json
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import names
+
+
+def _wishes(given: t.Mapping[str, t.Any]) -> Wishes:
+    return Wishes(
+        approve=names(from_json(given["approve"])), refuse=names(from_json(given["refuse"])), set_aside=names(from_json(given["set_aside"])),
+        text=given["reason"],
+        emergency=emergency_reason(given["emergency"]), replan=given["replan"], take_over=given["take_over"],
+    )
 
 
 def _answer(module: AnsibleModule) -> t.Dict[str, t.Any]:
     given = module.params
+    directory, record, wave = given["record_dir"], given["record"], given["wave"]
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     if module.check_mode:
-        return steps.preview(Plan.from_dict(given["plan"]), given["wave"], now)
+        return steps.preview(Plan.from_dict(given["plan"]), wave, emergency_reason(given["emergency"]), now)
     if given["step"] == "admit":
-        plan = Plan.from_dict(given["plan"])
         start = steps.take_back if given["roll_back"] else steps.admit
-        return start(given["record_dir"], plan, given["wave"], given["hosts"], given["run"], given["take_over"], now)
+        return start(directory, Plan.from_dict(given["plan"]), wave, given["hosts"], given["run"], _wishes(given), now)
+    if given["step"] == "watch":
+        return steps.watch(directory, record, wave, given["hosts"], now)
     if given["step"] == "judge":
-        return steps.judge(given["record_dir"], given["record"], given["wave"], now)
-    return steps.close(given["record_dir"], given["record"], given["wave"], given["last"], given["roll_back"], now)
+        return steps.judge(directory, record, wave, now)
+    return steps.close(directory, record, wave, given["last"], given["roll_back"], now)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "step": {"type": "str", "choices": ["admit", "judge", "close"], "required": True},
+            "step": {"type": "str", "choices": ["admit", "watch", "judge", "close"], "required": True},
             "record_dir": {"type": "path", "required": True},
             "wave": {"type": "str", "required": True},
             "plan": {"type": "dict"},
@@ -191,10 +251,16 @@ def main() -> None:
             "run": {"type": "dict"},
             "take_over": {"type": "bool", "default": False},
             "roll_back": {"type": "bool", "default": False},
+            "emergency": {"type": "str", "default": ""},
+            "approve": {"type": "raw"},
+            "refuse": {"type": "raw"},
+            "set_aside": {"type": "raw"},
+            "reason": {"type": "str", "default": ""},
+            "replan": {"type": "bool", "default": False},
             "record": {"type": "str"},
             "last": {"type": "bool", "default": True},
         },
-        required_if=[("step", "admit", ("plan", "run")), ("step", "judge", ("record",)), ("step", "close", ("record",))],
+        required_if=[("step", "admit", ("plan", "run")), ("step", "watch", ("record",)), ("step", "judge", ("record",)), ("step", "close", ("record",))],
         supports_check_mode=True,
     )
     with door(module):

@@ -10,10 +10,11 @@ DOCUMENTATION = r"""
 module: wave_record
 author: egi.cmd contributors (@egi-cmd)
 version_added: 0.1.0
-short_description: Record what became of a host in a staged rollout
+short_description: Record what became of hosts in a staged rollout
 description:
-  - Adds one line to the record of a rollout, a file on the controller, and returns when it is on the disk.
+  - Adds a line for each host to the record of a rollout, and returns when they are on the disk.
   - Make it the last act on a host. What is not recorded did not happen, as far as the gate is concerned.
+  - One call takes any number of hosts.
 extends_documentation_fragment:
   - egi.cmd.attributes
 attributes:
@@ -23,10 +24,10 @@ attributes:
     support: none
   idempotent:
     support: none
-    details: Every call adds a line.
+    details: Every call adds lines.
 options:
   record_dir:
-    description: Directory of the records on the controller.
+    description: Directory of the records on the host this runs on.
     type: path
     required: true
   record:
@@ -37,41 +38,63 @@ options:
     description: Name of the wave.
     type: str
     required: true
-  host:
-    description: Name of the host in the inventory.
-    type: str
-    required: true
-  status:
-    description: What became of it.
-    type: str
-    choices: [started, passed, failed, unreachable, rolled_back, rollback_failed]
-    required: true
-  reason:
-    description: Why it did not pass. Passwords in URLs are masked.
-    type: str
-    default: ''
-  packages:
-    description: What the rollout set on the host, as M(egi.cmd.package_sync) returns it.
+  batch:
+    description: The hosts of this run; RV(watch) is about no others.
+    type: list
+    elements: str
+    default: []
+  results:
+    description: What became of each host.
     type: list
     elements: dict
-    default: []
+    required: true
     suboptions:
-      name:
-        description: Name of the package.
+      host:
+        description: Name of the host in the inventory.
         type: str
         required: true
-      version:
-        description: Installed version.
+      status:
+        description:
+          - V(healthy) says that every check passed after the change. In a wave with a soak it is recorded as C(soaking) first, and as
+            C(passed) when it is still so after that time.
         type: str
-      origin:
-        description: The repository it came from.
+        choices: [started, healthy, failed, unreachable, rolled_back, rollback_failed]
+        required: true
+      reason:
+        description: Why it did not pass. Passwords in URLs are masked.
         type: str
-  previous:
-    description:
-      - Where a roll-back takes the host's repositories, the name of its repository set as C(set) and the generation before
-        the rollout as C(generation), null for none.
-      - Only the first one recorded for a host counts.
-    type: dict
+        default: ''
+      checks:
+        description: What its checks said, as M(egi.cmd.rollout_host) returns it.
+        type: list
+        elements: dict
+        default: []
+      packages:
+        description: What the rollout set on the host, as M(egi.cmd.package_sync) returns it.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the package.
+            type: str
+            required: true
+          version:
+            description: Installed version.
+            type: str
+          origin:
+            description: The repository it came from.
+            type: str
+      previous:
+        description:
+          - Where a roll-back takes the host's repositories, the name of its repository set as C(set) and the generation before
+            the rollout as C(generation), null for none.
+          - Only the first one recorded for a host counts.
+        type: dict
+      boot:
+        description: The host's boot id.
+        type: str
+        default: ''
 seealso:
   - module: egi.cmd.wave_gate
 """
@@ -82,18 +105,28 @@ EXAMPLES = r"""
     record_dir: /srv/rollouts
     record: "{{ admission.record }}"
     wave: early_adopters
-    host: "{{ inventory_hostname }}"
-    status: passed
-    packages: "{{ sync.packages }}"
+    results:
+      - host: "{{ inventory_hostname }}"
+        status: healthy
+        packages: "{{ sync.packages }}"
   delegate_to: localhost
 """
 
 RETURN = r"""
 path:
-  description: The file the line was added to.
+  description: The file the lines were added to; empty in check mode.
   returned: success
   type: str
   sample: /srv/rollouts/cmd-os-1-20261120T132501Z.jsonl
+verdict:
+  description: The verdict on the wave with these results, V(pass), V(fail) or V(inconclusive); empty in check mode.
+  returned: success
+  type: str
+  sample: inconclusive
+watch:
+  description: What is to be watched next, as M(egi.cmd.wave_gate) returns it.
+  returned: success
+  type: dict
 """
 
 import datetime
@@ -111,28 +144,35 @@ def main() -> None:
             "record_dir": {"type": "path", "required": True},
             "record": {"type": "str", "required": True},
             "wave": {"type": "str", "required": True},
-            "host": {"type": "str", "required": True},
-            "status": {
-                "type": "str", "required": True,
-                "choices": ["started", "passed", "failed", "unreachable", "rolled_back", "rollback_failed"],
+            "batch": {"type": "list", "elements": "str", "default": []},
+            "results": {
+                "type": "list", "elements": "dict", "required": True,
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "status": {
+                        "type": "str", "required": True,
+                        "choices": ["started", "healthy", "failed", "unreachable", "rolled_back", "rollback_failed"],
+                    },
+                    "reason": {"type": "str", "default": ""},
+                    "checks": {"type": "list", "elements": "dict", "default": []},
+                    "packages": {
+                        "type": "list", "elements": "dict", "default": [],
+                        "options": {"name": {"type": "str", "required": True}, "version": {"type": "str"}, "origin": {"type": "str"}},
+                    },
+                    "previous": {"type": "dict"},
+                    "boot": {"type": "str", "default": ""},
+                },
             },
-            "reason": {"type": "str", "default": ""},
-            "packages": {
-                "type": "list", "elements": "dict", "default": [],
-                "options": {"name": {"type": "str", "required": True}, "version": {"type": "str"}, "origin": {"type": "str"}},
-            },
-            "previous": {"type": "dict"},
         },
         supports_check_mode=True,
     )
     given = module.params
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     with door(module):
-        path = steps.note(
-            given["record_dir"], given["record"], given["wave"], given["host"], given["status"], now, write=not module.check_mode,
-            reason=given["reason"], packages=given["packages"], previous=given["previous"],
-        )
-        module.exit_json(changed=not module.check_mode, path=path)
+        if module.check_mode:
+            module.exit_json(changed=False, path="", verdict="", watch=steps.NOTHING_TO_WATCH)
+        answer = steps.note(given["record_dir"], given["record"], given["wave"], given["results"], given["batch"], now)
+        module.exit_json(changed=True, **answer)
 
 
 if __name__ == "__main__":

@@ -42,28 +42,31 @@ def load(directory: str, rollout: str) -> record.Rollout:
     return found
 
 
-def load_plan(directory: str, rollout: str) -> Plan:
-    """Return a rollout's plan, which is the first line of its record; the rest, which may be long, is not read."""
-    path = path_of(directory, rollout)
-    found = record.fold(_first_line(path), path)
-    if found is None:
-        raise Failure(f"read the rollout record {path}", "it is empty", "Start the rollout again")
-    return found.plan
-
-
 def newest(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
     """Return the newest rollout of the same plan; None if there is none."""
+    return _newest(directory, lambda found: found.digest == plan.digest)
+
+
+def newest_open(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
+    """Return the newest rollout that brings hosts what the plan brings, if it is not over; an older one is never gone on with.
+
+    Its waves may be others than the plan's.
+    """
+    found = _newest(directory, lambda found: found.content == plan.content)
+    return None if found is None or found.over else found
+
+
+def _newest(directory: str, fits: t.Callable[[Plan], bool]) -> t.Optional[record.Rollout]:
     for path in _paths(directory):
         found = record.fold(_text(path), path)
-        if found is not None and found.plan.digest == plan.digest:
+        if found is not None and fits(found.plan):
             return found
     return None
 
 
-def newest_open(directory: str, plan: Plan) -> t.Optional[record.Rollout]:
-    """Return the newest rollout of the same plan if it is not over; an older one is never gone on with."""
-    found = newest(directory, plan)
-    return None if found is None or found.over else found
+def names(directory: str) -> t.List[str]:
+    """Return the names of the rollouts that were opened, the newest first; one whose first line a crash cut off was not."""
+    return [os.path.basename(path)[:-len(_SUFFIX)] for path in _paths(directory) if _first_line(path).endswith("\n")]
 
 
 def running(directory: str) -> t.List[record.Rollout]:

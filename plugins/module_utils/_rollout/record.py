@@ -16,13 +16,13 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict, judge
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict, judge, unproven_hosts
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.wave import Wave
 
 SCHEMA = 1
 # A host that failed or was unreachable before "started" was not changed.
-_TOUCHED = (Status.STARTED, Status.PASSED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED)
+_TOUCHED = (Status.STARTED, Status.SOAKING, Status.PASSED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED)
 Event = t.Dict[str, t.Any]
 _REPAIR = "Move the file away to forget this rollout, or restore it from a backup"
 _KEYS: t.Dict[str, t.Dict[str, type]] = {
@@ -31,7 +31,11 @@ _KEYS: t.Dict[str, t.Dict[str, type]] = {
     "run_ended": {},
     "host": {"wave": str, "host": str, "status": str},
     "gate": {"wave": str, "verdict": str, "reason": str},
+    "approval": {"wave": str, "verdict": str, "by": str},
+    "set_aside": {"wave": str, "host": str, "by": str},
+    "replanned": {"plan": dict, "by": str},
 }
+_ANSWERS = ("approved", "refused")
 
 
 @dataclass
@@ -40,7 +44,9 @@ class HostRecord:
 
     result: how the last attempt ended, which a roll-back does not unsay.
     attempted: something may have been changed on it. previous: where a roll-back takes its repositories,
-    {"set": name, "generation": id or None}; None while that was not recorded.
+    {"set": name, "generation": id or None}; None while that was not recorded. since: when it was first found healthy
+    after the change, UTC as in the record; '' while it was not. checks: what each of its checks last said, {name,
+    verdict, detail}. boot: the host's boot id when its last line was written.
     """
 
     status: Status = Status.NOT_ATTEMPTED
@@ -49,17 +55,27 @@ class HostRecord:
     packages: t.List[t.Dict[str, str]] = field(default_factory=list)
     attempted: bool = False
     previous: t.Optional[t.Dict[str, t.Any]] = None
+    since: str = ""
+    checks: t.List[t.Dict[str, str]] = field(default_factory=list)
+    boot: str = ""
 
 
 @dataclass
 class Rollout:
-    """A rollout as its record tells it. run: who runs it, None when nobody does. failed: wave -> why it failed."""
+    """A rollout as its record tells it.
+
+    run: who runs it, None when nobody does; emergency: why that run does not wait for windows and soak. failed: wave ->
+    why it failed. approvals: wave -> the last answer {verdict, by, text}; aside: host -> who decided to go on without it.
+    """
 
     name: str
     plan: Plan
     hosts: t.Dict[str, HostRecord]
     failed: t.Dict[str, str] = field(default_factory=dict)
     run: t.Optional[t.Dict[str, t.Any]] = None
+    emergency: str = ""
+    approvals: t.Dict[str, Event] = field(default_factory=dict)
+    aside: t.Dict[str, Event] = field(default_factory=dict)
 
     @classmethod
     def unrecorded(cls, plan: Plan) -> Rollout:
@@ -68,8 +84,9 @@ class Rollout:
 
     def outcome(self, wave: Wave) -> Outcome:
         """Return the verdict on a wave; a recorded fail stays one, or an interrupted roll-back would be forgotten."""
-        statuses = {host: self.hosts[host].status for host in wave.hosts}
-        outcome = judge(wave, statuses, {host: self.hosts[host].reason for host in wave.hosts})
+        found = {host: self.hosts[host] for host in wave.hosts}
+        outcome = judge(wave, {host: one.status for host, one in found.items()}, {host: one.reason for host, one in found.items()},
+                        self._proven(wave), self.aside)
         if wave.name in self.failed:
             return Outcome(wave.name, Verdict.FAIL, self.failed[wave.name])
         return outcome
@@ -83,8 +100,21 @@ class Rollout:
         return None
 
     def to_do(self, wave: Wave) -> t.List[str]:
-        """Return the hosts of a wave that have yet to pass."""
-        return [host for host in wave.hosts if self.hosts[host].status is not Status.PASSED]
+        """Return the hosts of a wave that have yet to be changed, or to pass a check that is required; nobody works on one set aside."""
+        unproven = unproven_hosts(wave, {host: self.hosts[host].status for host in wave.hosts}, self._proven(wave))
+        return [host for host in wave.hosts
+                if host in unproven or (self.hosts[host].status not in (Status.PASSED, Status.SOAKING) and host not in self.aside)]
+
+    def soaking(self, wave: Wave) -> t.List[str]:
+        """Return the hosts of a wave that were healthy after the change and are being watched."""
+        return [host for host in wave.hosts if self.hosts[host].status is Status.SOAKING and host not in self.aside]
+
+    def approved(self, wave: str) -> bool:
+        """Return whether the last answer to a wave that waits for approval is yes."""
+        return wave in self.approvals and self.approvals[wave]["verdict"] == "approved"
+
+    def _proven(self, wave: Wave) -> t.Dict[str, t.List[str]]:
+        return {host: [one["name"] for one in self.hosts[host].checks if one["verdict"] == "passed"] for host in wave.hosts}
 
     def to_roll_back(self, wave: Wave) -> t.List[str]:
         """Return the hosts of a wave that may have been changed and are not known to be back."""
@@ -132,6 +162,32 @@ def gate_event(outcome: Outcome) -> Event:
     return {"event": "gate", "wave": outcome.wave, "verdict": outcome.verdict.value, "reason": outcome.reason}
 
 
+def approval(wave: str, verdict: str, by: str, text: str) -> Event:
+    """Return the event of a person's answer to a wave that waits for it. verdict: approved or refused."""
+    return _decision({"event": "approval", "wave": wave, "verdict": verdict, "by": by}, text)
+
+
+def set_aside(wave: str, host: str, by: str, text: str) -> Event:
+    """Return the event of a person's decision to go on without a host."""
+    return _decision({"event": "set_aside", "wave": wave, "host": host, "by": by}, text)
+
+
+def replanned(plan: Plan, by: str, text: str) -> Event:
+    """Return the event of a person's decision to go on with another plan."""
+    return _decision({"event": "replanned", "plan": plan.as_dict(), "by": by}, text)
+
+
+def run_started(run: t.Dict[str, t.Any], emergency: str) -> Event:
+    """Return the event with which a run begins. emergency: why it does not wait, '' if it does."""
+    event: Event = {"event": "run_started", "run": run}
+    return {**event, "emergency": masked(emergency)} if emergency else event
+
+
+def _decision(event: Event, text: str) -> Event:
+    said = masked(" ".join(text.split()))
+    return {**event, "text": said} if said else event
+
+
 def line(event: Event, now: str) -> str:
     """Return an event as a line of the record. now: UTC, ``2026-01-31T12:00:00Z``."""
     return json.dumps({"time": now, **event}, sort_keys=True) + "\n"
@@ -154,7 +210,7 @@ def fold(text: str, where: str) -> t.Optional[Rollout]:
             if rollout is None:
                 rollout = _open(event)
             else:
-                _apply(rollout, event)
+                apply(rollout, event)
         except (KeyError, TypeError, ValueError, Failure) as error:
             why = error.why if isinstance(error, Failure) else _why(error)
             raise Failure(f"read the rollout record {where}", f"line {number} is not one of its events: {why}", _REPAIR) from None
@@ -171,7 +227,7 @@ def _event(one: str) -> Event:
     event = json.loads(one)
     if not isinstance(event, dict) or event.get("event") not in _KEYS:
         raise ValueError(f"expected one of the events {', '.join(_KEYS)}")
-    for key, kind in _KEYS[event["event"]].items():
+    for key, kind in {"time": str, **_KEYS[event["event"]]}.items():
         if not isinstance(event[key], kind):
             raise ValueError(f"{key} is {json.dumps(event[key])}")
     return event
@@ -187,23 +243,50 @@ def _open(event: Event) -> Rollout:
     return rollout
 
 
-def _apply(rollout: Rollout, event: Event) -> None:
+def apply(rollout: Rollout, event: Event) -> None:
+    """Bring a rollout up to date with one more event. Raise ValueError, KeyError or Failure for one that cannot follow."""
     kind = event["event"]
     if kind == "opened":
         raise ValueError("a second event 'opened'")
     if kind in ("run_started", "run_ended"):
-        rollout.run = event.get("run")
+        rollout.run, rollout.emergency = event.get("run"), str(event.get("emergency", ""))
     elif kind == "gate":
         wave = rollout.plan.wave(event["wave"])
         if Verdict(event["verdict"]) is Verdict.FAIL:
             rollout.failed.setdefault(wave.name, event["reason"])
+    elif kind == "approval":
+        if event["verdict"] not in _ANSWERS:
+            raise ValueError(f"verdict is {json.dumps(event['verdict'])}")
+        rollout.approvals[rollout.plan.wave(event["wave"]).name] = event
+    elif kind == "set_aside":
+        _known(rollout, event)
+        rollout.aside[event["host"]] = event
+    elif kind == "replanned":
+        _replan(rollout, Plan.from_dict(event["plan"]))
     else:
         _apply_host(rollout, event)
 
 
-def _apply_host(rollout: Rollout, event: Event) -> None:
+def _replan(rollout: Rollout, plan: Plan) -> None:
+    """Go on with another plan: what is known of hosts and waves that are still there is kept."""
+    if plan.content != rollout.plan.content:
+        raise ValueError("the plan brings hosts something else")
+    names = [wave.name for wave in plan.waves]
+    hosts = [host for wave in plan.waves for host in wave.hosts]
+    rollout.plan = plan
+    rollout.hosts = {host: rollout.hosts.get(host) or HostRecord() for host in hosts}
+    rollout.failed = {wave: why for wave, why in rollout.failed.items() if wave in names}
+    rollout.approvals = {wave: event for wave, event in rollout.approvals.items() if wave in names}
+    rollout.aside = {host: event for host, event in rollout.aside.items() if host in hosts}
+
+
+def _known(rollout: Rollout, event: Event) -> None:
     if event["host"] not in rollout.plan.wave(event["wave"]).hosts:
         raise ValueError(f"host {json.dumps(event['host'])} is not in wave '{event['wave']}'")
+
+
+def _apply_host(rollout: Rollout, event: Event) -> None:
+    _known(rollout, event)
     host = rollout.hosts[event["host"]]
     host.status = Status(event["status"])
     if host.status in (Status.PASSED, Status.FAILED, Status.UNREACHABLE):
@@ -211,6 +294,14 @@ def _apply_host(rollout: Rollout, event: Event) -> None:
     host.attempted = host.attempted or host.status in _TOUCHED
     host.reason = str(event.get("reason", ""))
     host.packages = [dict(one) for one in event.get("packages", host.packages)]
+    # A host that is changed again is watched again from its beginning.
+    host.since = event["time"] if host.status is Status.SOAKING else "" if host.status is Status.STARTED else host.since
+    host.checks = [] if host.status is Status.STARTED else [_check(one) for one in event.get("checks", host.checks)]
+    host.boot = str(event.get("boot", host.boot))
     if host.previous is None and "previous" in event:
         # The first word is the one from before the rollout; a resumed run sees its own earlier work.
         host.previous = dict(event["previous"])
+
+
+def _check(one: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+    return {"name": str(one["name"]), "verdict": str(one["verdict"]), "detail": str(one.get("detail", ""))}

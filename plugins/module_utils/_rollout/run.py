@@ -12,6 +12,7 @@ import platform
 import typing as t
 
 Run = t.Dict[str, t.Any]
+IDENTITY = ("machine", "boot", "pid", "started", "user")
 
 
 def this_run(pid: int, user: str) -> Run:
@@ -19,21 +20,32 @@ def this_run(pid: int, user: str) -> Run:
     return {"machine": platform.node(), "boot": _boot(), "pid": pid, "started": _started(pid), "user": user}
 
 
-def alive(run: t.Mapping[str, t.Any]) -> t.Optional[bool]:
-    """Return whether a run is still at work; None if it ran on another machine, where this one cannot look."""
-    if run.get("machine") != platform.node():
+def observed() -> Run:
+    """Return machine, boot and the processes there are now, number -> start: what a judge elsewhere needs to know of this machine."""
+    numbers = [name for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
+    return {"machine": platform.node(), "boot": _boot(), "processes": {number: _started(int(number)) for number in numbers}}
+
+
+def identity(run: t.Mapping[str, t.Any]) -> Run:
+    """Return what a record keeps of a run: not what its machine looked like."""
+    return {key: run[key] for key in IDENTITY}
+
+
+def alive(run: t.Mapping[str, t.Any], here: t.Optional[t.Mapping[str, t.Any]] = None) -> t.Optional[bool]:
+    """Return whether a run is still at work; None if it ran on another machine than the one that was observed, or nothing was.
+
+    here: what observed returned; this machine, now, if left out. A record may lie on another host than the one runs work on.
+    """
+    here = observed() if here is None else here
+    processes = here.get("processes") or {}
+    if run.get("machine") != here.get("machine") or not processes:
         return None
-    pid = run.get("pid")
-    if run.get("boot") != _boot() or not isinstance(pid, int) or pid <= 0:
+    started = str(run.get("started") or "")
+    if run.get("boot") != here.get("boot") or not started.isdigit():
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    # A process number is used again; the time it started is not.
-    return bool(run.get("started") == _started(pid))
+    # A process number is used again; the time it started is not. What began after the look was not seen by it.
+    newest = max(int(one) for one in processes.values() if one.isdigit())
+    return processes.get(str(run.get("pid"))) == started or int(started) > newest
 
 
 def described(run: t.Mapping[str, t.Any]) -> str:

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.egi.cmd.plugins.lookup import rollout_run
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import alive
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import alive, identity
 
 
 def ask(*terms: str) -> dict[str, t.Any]:
@@ -30,7 +30,7 @@ def test_a_worker_names_its_parent() -> None:
     worker = context.Process(target=lambda: send.send(ask()))
     worker.start()
     assert receive.poll(30)
-    assert receive.recv() == here
+    assert identity(receive.recv()) == identity(here)
     worker.join()
 
 

@@ -33,9 +33,18 @@ def test_the_other_kinds() -> None:
     assert (found[0]["status"], found[1]["port"], found[1]["retries"], found[2]["delay"]) == (204, 8774, 3, 5)
 
 
+def test_what_is_compared() -> None:
+    found = checks_of([{"command": "x", "compare": "number"}, {"command": "y", "compare": "number", "tolerance": 5}, {"port": 1, "compare": "result"}, "z"])
+    assert [(one["compare"], one["tolerance"]) for one in found] == [("number", "10%"), ("number", "5"), ("result", ""), ("", "")]
+
+
 @pytest.mark.parametrize("given, said", [
     (7, "neither a list nor a command"), ([7], "health check 1: it is 7"), (["true", {}], "health check 2: it has none of"),
     ([{"command": "x", "url": "y"}], "it has 2 of"), ([{"comand": "x"}], "unknown key 'comand'"),
+    (["true", "true"], "health check 2: an earlier one is called 'true'"), ([{"port": 1, "contains": "x"}], "'contains' without a url"),
+    ([{"command": "x", "compare": "better"}], "compare is 'better'"), ([{"tasks": "x.yml", "compare": "result"}], "compare is 'result'"),
+    ([{"port": 1, "compare": "number"}], "only a command or a url"), ([{"command": "x", "tolerance": "1%"}], "tolerance is '1%'"),
+    ([{"command": "x", "compare": "number", "tolerance": "much"}], "tolerance is 'much'"),
     ([{"command": "x", "rc": "zero"}], "rc is 'zero'"), ([{"port": "http"}], "port is 'http'"), ([{"command": "x", "retries": -1}], "retries is '-1'"),
 ])
 def test_a_wrong_check_is_named(given: object, said: str) -> None:
@@ -45,9 +54,9 @@ def test_a_wrong_check_is_named(given: object, said: str) -> None:
 
 
 @pytest.mark.parametrize("task, result, reason", [
-    ("Health check cloud-api --check", {"cmd": ["cloud-api", "--check"], "rc": 1, "msg": "non-zero return code"}, "health check 'cloud-api --check' exited 1"),
-    ("Health check api", {"msg": "Task failed: Status code\nwas 500"}, "health check 'api' failed: Status code was 500"),
-    ("Health check x", {"msg": "Task failed: Module failed: no such file", "rc": "?"}, "health check 'x' failed: no such file"),
+    ("Run the health checks", {"msg": "health check 'cloud-api --check' exited 1"}, "health check 'cloud-api --check' exited 1"),
+    ("Say which check failed", {"msg": "Task failed: Action failed: health check 'api' failed:\nno user"}, "health check 'api' failed: no user"),
+    ("Prepare the hosts", {"msg": "not fit to be changed: /usr has 1 MiB free"}, "not fit to be changed: /usr has 1 MiB free"),
     ("Task", {"failed": True, "msg": "Failed to get http://a:b@x/:\n  gone"}, "Task: Failed to get http://***@x/: gone"),
     ("Task", {"failed": True, "msg": "Task failed: Module failed: Failed to x: y."}, "Task: Failed to x: y."),
     ("Task", {"msg": "An unhandled exception occurred while templating '{{ x }}'. Error was E, original message: Failed to x: y."},

@@ -19,17 +19,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, record, steps
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.admission import Wishes
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Status, Verdict
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import plan_of
 
 GROUPS = {"all": ["a", "b", "c", "d"], "early_adopters": ["a", "b"], "production": ["c", "d"]}
 PLAN = plan_of(None, GROUPS, "cmd-os-1")
 WAVE = {host: wave.name for wave in PLAN.waves for host in wave.hosts}
+# Other waves with the same content.
+WATCHED = plan_of([{"name": "early_adopters", "soak": "10m"}, {"name": "production", "hosts": "d"}], GROUPS, "cmd-os-1")
 NOW = "2026-11-20T12:00:00Z"
 GOOD = record.line(record.opened("r-1", PLAN), NOW)
 RUN = {"machine": "elsewhere", "boot": "b", "pid": 1, "started": "1", "user": "alice"}
 
-STATUSES = ("started", "passed", "failed", "unreachable", "rolled_back", "rollback_failed")
+# What the playbook may say of a host, and what becomes of it in a wave without a soak.
+COUNTED = {"started": "started", "healthy": "passed", "failed": "failed", "unreachable": "unreachable", "rolled_back": "rolled_back",
+           "rollback_failed": "rollback_failed"}
 
 
 def test_a_cut_off_record_tells_what_its_whole_lines_tell() -> None:
@@ -101,14 +106,19 @@ def test_every_written_line_keeps_the_published_schema(tmp_path: pathlib.Path) -
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(pathlib.Path(record.__file__).with_name("record.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    answer = steps.admit(str(tmp_path), PLAN, "early_adopters", ["a", "b"], RUN, False, NOW)
-    for status in STATUSES:
-        steps.note(str(tmp_path), answer["record"], "early_adopters", "a", status, NOW, True, reason="why",
-                   packages=[{"name": "p", "version": "1-1", "origin": None}], previous={"set": "s", "generation": None})
-    steps.judge(str(tmp_path), answer["record"], "early_adopters", NOW)
+    run = {**RUN, "processes": {"1": "1"}}
+    answer = steps.admit(str(tmp_path), PLAN, "early_adopters", ["a", "b"], run, Wishes(set_aside=("b",), text="in repair", emergency="CVE"), NOW)
+    details = {"reason": "why", "checks": [{"name": "api", "verdict": "passed", "detail": ""}], "boot": "b",
+               "packages": [{"name": "p", "version": "1-1", "origin": None}], "previous": {"set": "s", "generation": None}}
+    for status in ("started", "healthy", "unreachable", "rolled_back", "rollback_failed", "failed"):
+        steps.note(str(tmp_path), answer["record"], "early_adopters", [{"host": "a", "status": status, **details}], [], NOW)
+    journal.append(str(tmp_path), answer["record"], [record.approval("production", "refused", "bob", "")], NOW)
     steps.close(str(tmp_path), answer["record"], "early_adopters", True, False, NOW)
+    with pytest.raises(Failure, match="1 failed: a"):
+        steps.admit(str(tmp_path), WATCHED, "production", ["d"], run, Wishes(replan=True), NOW)
+    steps.judge(str(tmp_path), answer["record"], "early_adopters", NOW)
     lines = pathlib.Path(answer["path"]).read_text(encoding="utf-8").splitlines()
-    assert {json.loads(line)["event"] for line in lines} == {"opened", "run_started", "run_ended", "host", "gate"}
+    assert {json.loads(line)["event"] for line in lines} == set(schema["properties"]["event"]["enum"])
     for line in lines:
         jsonschema.validate(json.loads(line), schema)
 
@@ -126,12 +136,12 @@ class Interrupted(RuleBasedStateMachine):
     def open(self) -> None:
         self.name = journal.create(self.directory, PLAN, NOW).name
 
-    @rule(host=st.sampled_from(sorted(WAVE)), status=st.sampled_from(STATUSES))
+    @rule(host=st.sampled_from(sorted(WAVE)), status=st.sampled_from(sorted(COUNTED)))
     def note(self, host: str, status: str) -> None:
-        steps.note(self.directory, self.name, WAVE[host], host, status, NOW, True)
-        self.acknowledged[host] = status
+        steps.note(self.directory, self.name, WAVE[host], [{"host": host, "status": status}], [], NOW)
+        self.acknowledged[host] = COUNTED[status]
 
-    @rule(host=st.sampled_from(sorted(WAVE)), status=st.sampled_from(STATUSES), share=st.floats(0, 0.999))
+    @rule(host=st.sampled_from(sorted(WAVE)), status=st.sampled_from(sorted(COUNTED.values())), share=st.floats(0, 0.999))
     def die_while_writing(self, host: str, status: str, share: float) -> None:
         line = record.line(record.host_event(WAVE[host], host, status), NOW).encode()
         with open(journal.path_of(self.directory, self.name), "ab") as file:

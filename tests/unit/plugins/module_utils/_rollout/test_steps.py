@@ -13,12 +13,18 @@ import pytest
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, steps
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.admission import Wishes
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan, plan_of
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import alive, this_run
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.run import observed, this_run
 
 GROUPS = {"all": ["a", "b", "c"], "early_adopters": ["a", "b"], "production": ["c"]}
 NOW = "2026-11-20T12:00:00Z"
 LATER = "2026-11-20T13:00:00Z"
+
+
+def run_of(pid: int, user: str) -> dict[str, t.Any]:
+    """A run as the lookup hands it over."""
+    return {**observed(), **this_run(pid, user)}
 
 
 class Site:
@@ -27,24 +33,24 @@ class Site:
     def __init__(self, directory: pathlib.Path) -> None:
         self.directory = str(directory)
         self.plan: Plan = plan_of(None, GROUPS, "cmd-os-1")
-        self.run = this_run(os.getpid(), "alice")
+        self.run = run_of(os.getpid(), "alice")
         self.record = ""
 
-    def admit(self, wave: str, now: str = NOW, take_over: bool = False, batch: t.Sequence[str] = ()) -> dict[str, t.Any]:
-        answer = steps.admit(self.directory, self.plan, wave, batch or self.plan.wave(wave).hosts, self.run, take_over, now)
+    def admit(self, wave: str, now: str = NOW, take_over: bool = False, batch: t.Sequence[str] = (), **wishes: t.Any) -> dict[str, t.Any]:
+        answer = steps.admit(self.directory, self.plan, wave, batch or self.plan.wave(wave).hosts, self.run, Wishes(take_over=take_over, **wishes), now)
         self.record = answer["record"]
         return answer
 
-    def note(self, status: str, *hosts: str, **details: t.Any) -> None:
-        for host in hosts:
-            wave = "production" if host == "c" else "early_adopters"
-            steps.note(self.directory, self.record, wave, host, status, NOW, True, **details)
+    def note(self, status: str, *hosts: str, now: str = NOW, **details: t.Any) -> dict[str, t.Any]:
+        wave = next(wave.name for wave in self.plan.waves if hosts[0] in wave.hosts)
+        results = [{"host": host, "status": status, **details} for host in hosts]
+        return steps.note(self.directory, self.record, wave, results, [host for one in self.plan.waves for host in one.hosts], now)
 
     def judge(self, wave: str) -> dict[str, t.Any]:
         return steps.judge(self.directory, self.record, wave, NOW)
 
     def take_back(self, wave: str) -> dict[str, t.Any]:
-        answer = steps.take_back(self.directory, self.plan, wave, self.plan.wave(wave).hosts, self.run, False, NOW)
+        answer = steps.take_back(self.directory, self.plan, wave, self.plan.wave(wave).hosts, self.run, Wishes(), NOW)
         self.record = answer["record"]
         return answer
 
@@ -58,18 +64,18 @@ def site(tmp_path: pathlib.Path) -> Site:
 
 
 def dead_run() -> dict[str, t.Any]:
-    return {**this_run(os.getpid(), "bob"), "started": "1"}
+    return {**run_of(os.getpid(), "bob"), "started": "1"}
 
 
 def test_two_waves_that_pass(site: Site) -> None:
     assert site.admit("early_adopters")["hosts"] == ["a", "b"]
     site.note("started", "a", "b")
-    site.note("passed", "a", "b")
+    site.note("healthy", "a", "b")
     assert (site.judge("early_adopters")["phase"], site.close("early_adopters")["verdict"]) == ("done", "pass")
     first = site.record
     assert site.admit("production")["hosts"] == ["c"]
     assert site.record == first
-    site.note("passed", "c")
+    site.note("healthy", "c")
     assert site.judge("production")["verdict"] == "pass"
     assert site.close("production", last=True)["message"] == "production: 1 of 1 healthy; needs 1 of 1. cmd-os-1 is rolled out."
     assert journal.running(site.directory) == []
@@ -84,7 +90,7 @@ def test_a_limit_cannot_get_past_the_gate(site: Site) -> None:
 
 def test_half_a_wave_is_not_a_pass(site: Site) -> None:
     site.admit("early_adopters", batch=["a"])
-    site.note("passed", "a")
+    site.note("healthy", "a")
     assert site.judge("early_adopters")["verdict"] == "inconclusive"
     with pytest.raises(Failure, match="1 not attempted: b"):
         site.admit("production")
@@ -99,7 +105,7 @@ def test_a_batch_that_mixes_waves_is_refused(site: Site) -> None:
 def test_a_failed_wave_goes_back_and_says_why(site: Site) -> None:
     site.admit("early_adopters")
     site.note("started", "a", "b", previous={"set": "s", "generation": "g"})
-    site.note("passed", "b")
+    site.note("healthy", "b")
     site.note("failed", "a", reason="health check 'cloud-api --check' exited 1")
     verdict = site.judge("early_adopters")
     assert (verdict["phase"], verdict["hosts"], verdict["previous"]["a"]) == ("roll_back", ["a", "b"], {"set": "s", "generation": "g"})
@@ -147,7 +153,7 @@ def test_an_interrupted_roll_back_is_finished_first(site: Site) -> None:
 
 def test_an_unreachable_host_pauses_and_resumes(site: Site) -> None:
     site.admit("early_adopters")
-    site.note("passed", "a")
+    site.note("healthy", "a")
     site.note("unreachable", "b")
     verdict = site.judge("early_adopters")
     assert (verdict["verdict"], verdict["hosts"]) == ("inconclusive", [])
@@ -157,10 +163,10 @@ def test_an_unreachable_host_pauses_and_resumes(site: Site) -> None:
     assert site.admit("early_adopters", LATER)["hosts"] == ["b"]
 
 
-def test_another_plan_does_not_resume(site: Site) -> None:
+def test_another_release_does_not_resume(site: Site) -> None:
     site.admit("early_adopters")
-    site.note("passed", "a", "b")
-    site.plan = plan_of(None, {**GROUPS, "production": ["c", "d"], "all": [*GROUPS["all"], "d"]}, "cmd-os-1")
+    site.note("healthy", "a", "b")
+    site.plan = plan_of(None, GROUPS, "cmd-os-1", packages="cloud-api")
     with pytest.raises(Failure, match="2 not attempted: a, b"):
         site.admit("production")
 
@@ -168,7 +174,7 @@ def test_another_plan_does_not_resume(site: Site) -> None:
 def test_a_second_operator_is_told_who_is_at_work(site: Site, tmp_path: pathlib.Path) -> None:
     site.admit("early_adopters")
     second = Site(tmp_path)
-    second.run = this_run(os.getppid(), "bob")
+    second.run = run_of(os.getppid(), "bob")
     with pytest.raises(Failure, match=f"is being run by alice, process {os.getpid()} on ") as caught:
         second.admit("early_adopters", take_over=True)
     assert "Wait until that run ends" in str(caught.value)
@@ -177,15 +183,15 @@ def test_a_second_operator_is_told_who_is_at_work(site: Site, tmp_path: pathlib.
 def test_a_run_that_was_killed_is_resumed_without_asking(site: Site) -> None:
     site.run = dead_run()
     site.admit("early_adopters")
-    site.note("passed", "a")
-    first, site.run = site.record, this_run(os.getpid(), "alice")
+    site.note("healthy", "a")
+    first, site.run = site.record, run_of(os.getpid(), "alice")
     assert (site.admit("early_adopters", LATER)["hosts"], site.record) == (["b"], first)
 
 
 def test_a_run_on_another_machine_is_taken_over_only_on_request(site: Site) -> None:
     site.run = {**dead_run(), "machine": "elsewhere.example.org"}
     site.admit("early_adopters")
-    site.run = this_run(os.getpid(), "alice")
+    site.run = run_of(os.getpid(), "alice")
     with pytest.raises(Failure, match="rollout_take_over=true"):
         site.admit("early_adopters")
     assert site.admit("early_adopters", take_over=True)["hosts"] == ["a", "b"]
@@ -194,9 +200,9 @@ def test_a_run_on_another_machine_is_taken_over_only_on_request(site: Site) -> N
 def test_the_next_job_on_another_machine_goes_on_after_a_proper_end(site: Site) -> None:
     site.run = {**dead_run(), "machine": "job-1"}
     site.admit("early_adopters")
-    site.note("passed", "a", "b")
+    site.note("healthy", "a", "b")
     site.close("early_adopters", last=True)
-    first, site.run = site.record, this_run(os.getpid(), "alice")
+    first, site.run = site.record, run_of(os.getpid(), "alice")
     assert (site.admit("production")["hosts"], site.record) == (["c"], first)
 
 
@@ -211,11 +217,11 @@ def test_two_rollouts_opened_in_one_second_keep_their_order(site: Site) -> None:
 def test_a_finished_rollout_goes_back_on_request(site: Site) -> None:
     site.admit("early_adopters")
     site.note("started", "a", "b")
-    site.note("passed", "a", "b")
+    site.note("healthy", "a", "b")
     site.judge("early_adopters")
     site.admit("production")
     site.note("started", "c")
-    site.note("passed", "c")
+    site.note("healthy", "c")
     site.close("production", last=True)
     first = site.record
     assert (site.take_back("early_adopters")["record"], site.judge("early_adopters")["hosts"]) == (first, ["a", "b"])
@@ -235,7 +241,7 @@ def test_there_must_be_something_to_roll_back(site: Site) -> None:
 
 
 def test_a_preview_records_nothing(site: Site) -> None:
-    answer = steps.preview(site.plan, "production", "2026-11-20T12:00:00Z")
+    answer = steps.preview(site.plan, "production", "", NOW)
     assert (answer["phase"], answer["hosts"], answer["record"]) == ("preview", ["c"], "")
     assert [line.split()[:3] for line in answer["table"][1:]] == [
         ["1", "early_adopters", "a"], ["1", "early_adopters", "b"], ["2", "production", "c"],
@@ -246,7 +252,7 @@ def test_a_preview_records_nothing(site: Site) -> None:
 def test_a_host_of_another_wave_cannot_be_recorded(site: Site) -> None:
     site.admit("early_adopters")
     with pytest.raises(Failure, match="not in wave 'early_adopters'"):
-        steps.note(site.directory, site.record, "early_adopters", "c", "passed", NOW, True)
+        steps.note(site.directory, site.record, "early_adopters", [{"host": "c", "status": "healthy"}], [], NOW)
 
 
 def test_a_missing_record_is_no_traceback(site: Site) -> None:
@@ -256,7 +262,7 @@ def test_a_missing_record_is_no_traceback(site: Site) -> None:
 
 def test_the_table_is_made_from_the_record_alone(site: Site) -> None:
     site.admit("early_adopters")
-    site.note("passed", "a", packages=[{"name": "cloud-api", "version": "2.2-1", "origin": "cmd-os-1-updates"}])
+    site.note("healthy", "a", packages=[{"name": "cloud-api", "version": "2.2-1", "origin": "cmd-os-1-updates"}])
     site.note("failed", "b")
     site.note("rolled_back", "b")
     assert site.judge("early_adopters")["table"] == [
@@ -269,14 +275,5 @@ def test_the_table_is_made_from_the_record_alone(site: Site) -> None:
 
 def test_a_host_with_many_packages_is_one_row(site: Site) -> None:
     site.admit("early_adopters")
-    site.note("passed", "a", packages=[{"name": f"p{number}", "version": "1", "origin": "o"} for number in range(9)])
+    site.note("healthy", "a", packages=[{"name": f"p{number}", "version": "1", "origin": "o"} for number in range(9)])
     assert site.judge("early_adopters")["table"][1] == "a     early_adopters  cmd-os-1  9 packages  -        -       passed"
-
-
-def test_a_process_is_known_by_more_than_its_number() -> None:
-    here = this_run(os.getpid(), "alice")
-    assert alive(here) is True
-    assert alive({**here, "started": "1"}) is False
-    assert alive({**here, "boot": "another"}) is False
-    assert alive({**here, "pid": 2**22 + 1}) is False
-    assert alive({**here, "machine": "elsewhere"}) is None
