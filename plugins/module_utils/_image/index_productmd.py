@@ -65,6 +65,7 @@ def _image(drop: Drop, image: Json, file: Json) -> Json:
     kind, form = _FORMATS[file["format"]]
     return {
         "path": file["name"], "mtime": drop.published, "size": file["size"], "type": kind, "format": form, "arch": image["architecture"],
-        "checksums": {"sha256": file["sha256"], "sha512": file["sha512"]}, "bootable": image["disk"] is not None, "subvariant": image["name"],
+        "checksums": {"sha256": file["sha256"], "sha512": file["sha512"]}, "bootable": image["disk"] is not None,
+        "subvariant": f"{image['name']}-{image['variant']}",  # readers refuse two images that differ in their path only
         "disc_number": 1, "disc_count": 1, "implant_md5": None, "volume_id": None,
     }
