@@ -27,6 +27,9 @@ pre code { overflow-wrap: normal; }
 ul { padding-left: 1.2rem; }
 li { margin-bottom: .75rem; }
 """
+# Beginning of a name -> what it is for; the longer beginning first
+_USES = {"KEY.asc": "the key of all signatures", "image.list": "image list of the federation, S/MIME", "index.asc": "virt-builder, signed",
+         "index": "virt-builder", "streams/v1/index.": "simple streams, begin here", "streams/": "simple streams"}
 
 
 def drop_page(site: Site, drop: Drop, names: t.Sequence[str]) -> bytes:
@@ -51,16 +54,17 @@ def drop_page(site: Site, drop: Drop, names: t.Sequence[str]) -> bytes:
 
 def stream_page(site: Site, stream: Stream, names: t.Sequence[str]) -> bytes:
     """index.html of a stream: what to use first, then all drops, the newest first."""
-    body = []
-    for drop, heading, name in ((latest(stream), "To use", "latest"), (latest_scratch(stream), "The newest build", "latest-scratch")):
-        if drop:
-            body += [f"<h2>{heading}: {_link(drop.label + '/', drop.label)}</h2>", *_told(drop), f"<p>Also as {_link(name + '/', name)}.</p>"]
+    body, newest, build = [], latest(stream), latest_scratch(stream)
+    if newest:
+        body += [f"<h2>To use: {_link(newest.label + '/', newest.label)}</h2>", *_told(newest), f"<p>Also as {_link('latest/', 'latest')}.</p>"]
+    if build:
+        body.append(f"<p>The newest build is {_link(build.label + '/', build.label)}, also as {_link('latest-scratch/', 'latest-scratch')}.</p>")
     body += ["<h2>All drops</h2>", "<ul>"]
     for drop in sorted(ordered(stream), key=lambda one: one.published, reverse=True):
         state = f"blessed by {drop.blessing.by}" if drop.blessing else "not blessed"
         copied = f", the bytes of {drop.copied_from}" if drop.copied_from else ""
         body.append(f"<li>{_link(drop.label + '/', drop.label)}, {drop_site.iso(drop.published)[:10]}: {escape(state + copied)}</li>")
-    body += ["</ul>", "<h2>For programs</h2>", "<ul>", *(f"<li>{_link(name)}</li>" for name in names), "</ul>"]
+    body += ["</ul>", "<h2>For programs</h2>", "<ul>", *(f"<li>{_link(name)}{_use(name)}</li>" for name in names), "</ul>"]
     if site.contact:
         body.append(f"<p>Questions: {escape(site.contact)}</p>")
     return _page(f"{site.title}: images", body)
@@ -69,6 +73,10 @@ def stream_page(site: Site, stream: Stream, names: t.Sequence[str]) -> bytes:
 def _told(drop: Drop) -> t.List[str]:
     files = [file for image in drop.images for file in image["files"]]
     return ["<ul>", *(f"<li>{_link(drop.label + '/' + file['name'], file['name'])}, {readme.human(file['size'])}</li>" for file in files), "</ul>"]
+
+
+def _use(name: str) -> str:
+    return next((f": {use}" for beginning, use in _USES.items() if name.startswith(beginning)), "")
 
 
 def _link(target: str, text: str = "") -> str:
