@@ -24,6 +24,7 @@ EARLY, PRODUCTION = ("apt1", "dnf1"), ("apt2", "dnf2")
 ALL = EARLY + PRODUCTION
 CONFIGURATION = ("etc/apt", "etc/yum.repos.d", "etc/pki/rpm-gpg", "etc/dnf")
 LIVE = "var/lib/egi-cmd/repository_set/*/current.json"
+NOTES = "var/lib/egi-cmd/rollout"
 _PATIENCE = 300.0
 
 # What dnf itself made of its configuration, a version lock's included, and of its history.
@@ -105,10 +106,10 @@ class Host:
             return [f"{word} {name}" for word, verb in (("hold", "showhold"), ("wanted", "showmanual")) for name in self.run("apt-mark", verb).split()]
         return self.run("python3", "-c", _DNF_HOLDS).splitlines()
 
-    def version(self, package: str) -> str:
-        """Return the version of an installed package, without its epoch."""
-        found = {line.split()[0].partition(":")[0]: line.split()[1] for line in self.packages()}
-        return found[package].rpartition(":")[2]
+    def says(self) -> t.Optional[Event]:
+        """Return what the host itself knows of the newest rollout; None if it has not heard of any."""
+        files = sorted((self.root / NOTES).glob("*.json"))
+        return t.cast(Event, json.loads(files[-1].read_text())) if files else None
 
 
 def _fingerprint(root: Path, path: Path) -> str:

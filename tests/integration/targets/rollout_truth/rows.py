@@ -12,21 +12,25 @@ from __future__ import annotations
 import datetime
 import typing as t
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fleet import EARLY, PRODUCTION, Variables
 
-NEW, OLD, UNTOUCHED = "new", "old", "-"  # old: was changed and is back, or might have been changed and is the same
+NEW, OLD, UNTOUCHED = "new", "old", "-"  # old: was touched and is the same; "?" is for one that is none of them
 # Nothing listens on the discard port of this session's loopback: a host that is down.
 DOWN = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
-INCONCLUSIVE, FAIL, PASS = "inconclusive", "fail", "pass"
-ILL_DNF1, ILL_BOTH = "grep -qvx dnf1 /etc/hostname", "test -e /nowhere"
+ILL_APT1, ILL_DNF1, ILL_BOTH = "grep -qvx apt1 /etc/hostname", "grep -qvx dnf1 /etc/hostname", "test -e /nowhere"
+RESCUED = str(Path(__file__).resolve().with_name("rescued.yml"))
+# Where apt1's old versions come from; dnf1 has no such file, so that this check fails there.
+WAY_BACK = "etc/apt/sources.list.d/base.sources"
 
 
 @dataclass(frozen=True)
 class Step:
     """One run. site: what the inventory says from here on, beside the defaults; arguments: of the command.
 
-    good: whether the exit status is 0. verdicts: those the run records, in order, ``wave verdict``. words: what the run must
+    good: whether the exit status is 0. verdicts: those the run records, in order, ``wave verdict``; a wave that passed before is
+    judged again. words: what the run must
     say. hosts: what apt1, dnf1, apt2 and dnf2 are afterwards, see NEW. how: who else is at work, see run.HOW.
     """
 
@@ -80,6 +84,9 @@ ROWS = (
         Step(False, "old old - -", ("early_adopters fail",),
              ("early_adopters: 0 of 2 healthy, 2 failed: apt1", "rescued=1", "Rolled back: apt1, dnf1", "production was not started"),
              site={"rollout_health_checks": [ILL_BOTH]})),
+    row("hosts that the site's own tasks rescued",
+        Step(False, "old old - -", ("early_adopters fail",), ("2 failed: apt1 (health check 'service' failed", "Rolled back: apt1, dnf1"),
+             site={"rollout_health_checks": [{"name": "service", "tasks": RESCUED}]})),
     row("a group without a host is a mistake",
         Step(False, "- - - -", (), ("wave 'early_adopters'", "host"),
              site={"groups": {"early_adopters": [], "production": PRODUCTION}})),
@@ -116,15 +123,15 @@ ROWS = (
              site=waves({"approval": {"by": ["alice"]}})),
         Step(False, "new new - -", (), ("mallory is not one of those who may: alice",), set_to(rollout_approve="production", rollout_user="mallory"),
              site=waves({"approval": {"by": ["alice"]}})),
-        Step(True, "new new new new", ("production pass",), (), set_to(rollout_approve="production", rollout_user="alice"),
+        Step(True, "new new new new", BOTH_PASS, (), set_to(rollout_approve="production", rollout_user="alice"),
              site=waves({"approval": {"by": ["alice"]}}))),
     row("an approval is refused, and stays refused",
         Step(False, "new new - -", EARLY_PASS, ("bob refused it (exam-week)",),
              set_to(rollout_refuse="production", rollout_reason="exam-week", rollout_user="bob"), site=waves({"approval": True})),
-        Step(False, "new new - -", (), ("bob refused it (exam-week)",), site=waves({"approval": True}))),
+        Step(False, "new new - -", EARLY_PASS, ("bob refused it (exam-week)",), site=waves({"approval": True}))),
     row("outside the window; an emergency does not wait",
         Step(False, "new new - -", EARLY_PASS, ("it opens at ", "rollout_emergency"), site=waves({"windows": _closed()})),
-        Step(True, "new new new new", ("production pass",), (), set_to(rollout_emergency="CVE-2026-1234"), site=waves({"windows": _closed()}))),
+        Step(True, "new new new new", BOTH_PASS, (), set_to(rollout_emergency="CVE-2026-1234"), site=waves({"windows": _closed()}))),
     row("an emergency opens no gate",
         Step(False, "- - - -", (), (BEFORE,), ("--limit", "production", *set_to(rollout_emergency="CVE-2026-1234")))),
     row("healthy after the change, ill while it is watched",
@@ -133,6 +140,14 @@ ROWS = (
     row("a wave is judged by the checks that it requires",
         Step(False, "new new - -", ("early_adopters inconclusive",), ("2 without a required check: apt1 (dashboard)",),
              site=waves(required_checks=["dashboard"]))),
+    row("one host of a cluster at a time: the first fails, the second is not touched",
+        Step(False, "old - - -", ("early_adopters fail",), ("1 failed: apt1", "1 not attempted: dnf1", "Rolled back: apt1."),
+             site={**waves(slots=1), "hosts": dict.fromkeys(EARLY, {"rollout_cluster": "galera"}), "rollout_health_checks": [ILL_APT1]})),
+    row("the way back is gone, and is found again",
+        Step(False, "? old - -", ("early_adopters fail",), ("Rolled back: dnf1. Not rolled back: apt1", "production was not started"),
+             site={"rollout_health_checks": [f"mv /{WAY_BACK} /root"]}),
+        Step(False, "old old - -", ("early_adopters fail",), ("Rolled back: apt1, dnf1",), how="with the way back",
+             site={"rollout_health_checks": [f"mv /{WAY_BACK} /root"]})),
     row("a second operator",
         Step(True, "new new new new", BOTH_PASS, how="beside a second operator")),
 )

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent / "rollout_faults"))
 
 from fleet import ALL, EARLY, STATE, Event, Fleet, Manifest, differences, publish  # noqa: E402
 from killing import Kill  # noqa: E402
-from rows import NEW, OLD, ROWS, UNTOUCHED, Row, Step  # noqa: E402
+from rows import NEW, OLD, ROWS, UNTOUCHED, WAY_BACK, Row, Step  # noqa: E402
 
 _PATIENCE = 120.0
 Outcome = t.Tuple[int, str]
@@ -48,7 +48,15 @@ def beside_a_second_operator(fleet: Fleet, step: Step) -> Outcome:
     return process.returncode, first
 
 
-HOW = {"alone": alone, "killed before the gate": killed_before_the_gate, "beside a second operator": beside_a_second_operator}
+def with_the_way_back(fleet: Fleet, step: Step) -> Outcome:
+    """Repair what kept apt1 from going back, then go on."""
+    root = fleet["apt1"].root
+    (root / "root" / Path(WAY_BACK).name).rename(root / WAY_BACK)
+    return fleet.rollout(*step.arguments)
+
+
+HOW = {"alone": alone, "with the way back": with_the_way_back,
+       "killed before the gate": killed_before_the_gate, "beside a second operator": beside_a_second_operator}
 
 
 def until(true: t.Callable[[], bool], process: subprocess.Popen[str]) -> None:
