@@ -13,7 +13,7 @@ import time
 import traceback
 import typing as t
 
-from tests.run import checkout, demo, docs, exact, importer, integration, lint, machine, molecule, sanity, units
+from tests.run import checkout, demo, docs, exact, images, importer, integration, lint, machine, molecule, sanity, units
 from tests.run.report import Remark, Report
 
 
@@ -33,6 +33,7 @@ PARTS = {
     "exact": Part("much repetition: versions against dpkg and rpm, closures against libsolv, publishing under kill -9", exact.run),
     "importer": Part("the tarball: content, galaxy-importer, installed and used", importer.run),
     "integration": Part("modules and roles on throw-away hosts, real apt and dnf (root)", integration.run),
+    "images": Part("images: built, converted, booted with BIOS and UEFI, published (root)", images.run),
     "molecule": Part("the roles' Molecule scenarios on throw-away hosts (root)", molecule.run),
     "demo": Part("bin/demo as a stranger would run it (root)", demo.run),
 }

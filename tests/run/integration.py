@@ -8,7 +8,8 @@ pattern, localhost without it) or a program run.py or run.sh that ends with ``N 
 hosts without any sources, because what they run is its to say (lab.site). The file ``hosts.lab`` names further hosts,
 NAME=LAYER on each line, the file ``packages`` Debian packages the machine itself must have. With an empty file
 ``network`` the target is a program that runs without hosts, on the machine's own network, its files below $LAB_STATE. The
-file ``venv`` names an environment of tests.run.machine to run the target in. An Ansible warning fails a target.
+file ``venv`` names an environment of tests.run.machine to run the target in. A target with an empty file ``images`` boots
+machines and takes all of this one: the part images runs it, alone. An Ansible warning fails a target.
 """
 
 from __future__ import annotations
@@ -27,20 +28,25 @@ _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+) .*unreachable=(\d+)\s+failed=(\d+)", r
 _WARNING = re.compile(r"^\[(?:DEPRECATION )?WARNING\].*", re.MULTILINE)
 
 
-def names() -> list[str]:
-    """All targets."""
-    return sorted(path.name for path in TARGETS.iterdir() if path.is_dir())
+def names(images: bool = False) -> list[str]:
+    """All targets of the part integration, or of the part images."""
+    return sorted(path.name for path in TARGETS.iterdir() if path.is_dir() and (path / "images").exists() is images)
 
 
 def run(report: Report, quick: bool, arguments: list[str]) -> None:
     """arguments: names of targets, instead of all."""
-    chosen = arguments or names()
-    for name in [name for name in chosen if name not in names()]:
-        report.check(name, False, f"there is no such target; there are: {', '.join(names())}")
-    chosen = [name for name in chosen if name in names() and _equipped(report, name)]
+    targets(report, arguments, names(), 2)
+
+
+def targets(report: Report, arguments: list[str], known: list[str], at_once: int) -> None:
+    """Run the targets that are named, or all that are known, and count what they say."""
+    chosen = arguments or known
+    for name in [name for name in chosen if name not in known]:
+        report.check(name, False, f"there is no such target; there are: {', '.join(known)}")
+    chosen = [name for name in chosen if name in known and _equipped(report, name)]
     if not chosen or not hosts.ready(report):
         return
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         for name, output in zip(chosen, pool.map(lambda name: _target(report, name), chosen)):
             _count(report, name, output)
 
