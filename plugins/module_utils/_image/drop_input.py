@@ -63,7 +63,7 @@ _PACKAGE = _object(name=_WORDED, version=_WORDED, architecture=_WORDED, source=_
 _REPOSITORY = _object(name=_WORDED, kind=_or_null(_text), uri=_text)
 
 _IMAGE: t.Dict[str, _Check] = {
-    "name": _NAMED, "release": _WORDED, "platform": _NAMED, "variant": _one_of(*VARIANTS), "architecture": _one_of("x86_64", "i686", "aarch64"),
+    "name": _NAMED, "release": _WORDED, "platform": _or_null(_NAMED), "variant": _one_of(*VARIANTS), "architecture": _one_of("x86_64", "i686", "aarch64"),
     "snapshot": _or_null(_WORDED), "source_date_epoch": _number, "definition": _WORDED, "disk": _or_null(_DISK), "files": _list_of(_FILE),
     "packages": _list_of(_PACKAGE), "repositories": _list_of(_REPOSITORY), "tools": lambda value: isinstance(value, dict),
 }

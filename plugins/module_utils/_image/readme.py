@@ -104,7 +104,8 @@ def _signed_off(drop: Drop) -> str:
 
 
 def _about(image: Json) -> str:
-    made = f"Made from {image['release']} on {image['platform']}" + (f", snapshot {image['snapshot']}" if image["snapshot"] else "")
+    made = f"Made from {image['release']}" + (f" on {image['platform']}" if image["platform"] else "")
+    made += f", snapshot {image['snapshot']}" if image["snapshot"] else ""
     contents = f"{len(image['packages'])} packages, listed in {name_of(image)}.spdx.json"
     if not image["disk"]:
         return f"{made}. A root file system without a kernel. {contents}."

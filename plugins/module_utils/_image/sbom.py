@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 Json = t.Dict[str, t.Any]
 _DEB_WORDS = ("all", "amd64", "i386", "arm64")  # what dpkg calls architectures; rpm has other words for each
+_VENDORS = ("almalinux", "centos", "debian", "fedora", "redhat", "rocky", "ubuntu")
 _NOTHING_CLAIMED = {"filesAnalyzed": False, "downloadLocation": "NOASSERTION", "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION",
                     "copyrightText": "NOASSERTION"}
 _TOOL = "Tool: egi.cmd"
@@ -35,9 +36,9 @@ def document(image: Json) -> Json:
     digest = hashlib.sha256("".join(f"{file['sha256']}  {file['name']}\n" for file in image["files"]).encode()).hexdigest()
     packages = sorted(image["packages"], key=lambda one: (one["name"], one["architecture"], one["version"]))
     system = {"SPDXID": "SPDXRef-Image", "name": called, "versionInfo": image["snapshot"] or image["release"], "primaryPackagePurpose": "OPERATING-SYSTEM",
-              "comment": f"release {image['release']}, platform {image['platform']}, definition {image['definition']}", **_NOTHING_CLAIMED}
+              "comment": f"definition {image['definition']}", **_NOTHING_CLAIMED}
     files = [_file(number, file) for number, file in enumerate(image["files"], start=1)]
-    contents = [_package(number, package, image["platform"]) for number, package in enumerate(packages, start=1)]
+    contents = [_package(number, package, image) for number, package in enumerate(packages, start=1)]
     return {
         "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": called,
         "documentNamespace": f"urn:egi-cmd:image:{called}:{digest}",
@@ -50,27 +51,28 @@ def document(image: Json) -> Json:
     }
 
 
-def purl(package: Json, platform: str) -> str:
-    """The package URL of a package: type and names by the rules of deb and rpm, the source package as qualifier."""
+def purl(package: Json, image: Json) -> str:
+    """The package URL of a package: the source package, the platform and the repository it came from as qualifiers.
+
+    Only a distribution's own package gets its name space, for readers look up vulnerabilities by that.
+    """
     deb = package["architecture"] in _DEB_WORDS
-    vendor = (package["origin"] or "").lower()
-    namespace = f"{vendor}/" if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", vendor) else ""
+    repository: Json = next((one for one in image["repositories"] if one["name"] == package["origin"]), {})
+    vendor = repository["name"].partition("-")[0] if repository.get("kind") == "distribution" else ""
+    namespace = f"{vendor}/" if vendor in _VENDORS else ""
     version, epoch = package["version"], ""
     if not deb and re.match(r"[0-9]+:", version):  # of an rpm's version the epoch is a qualifier, of a deb's a part
         epoch, _colon, version = version.partition(":")
-    qualifiers = {"arch": package["architecture"], "distro": platform}
-    if epoch:
-        qualifiers["epoch"] = epoch
-    if package["source"]:
-        source_version = f"@{package['source_version']}" if package["source_version"] else ""
-        qualifiers["upstream"] = package["source"] + source_version
-    tail = "&".join(f"{name}={_quoted(value)}" for name, value in sorted(qualifiers.items()))
+    source_version = f"@{package['source_version']}" if package["source_version"] else ""
+    qualifiers = {"arch": package["architecture"], "distro": image["platform"], "epoch": epoch, "repository_url": repository.get("uri"),
+                  "upstream": package["source"] + source_version if package["source"] else ""}
+    tail = "&".join(f"{name}={_quoted(value)}" for name, value in qualifiers.items() if value)
     return f"pkg:{'deb' if deb else 'rpm'}/{namespace}{_quoted(package['name'])}@{_quoted(version)}?{tail}"
 
 
-def _package(number: int, package: Json, platform: str) -> Json:
+def _package(number: int, package: Json, image: Json) -> Json:
     found = {"SPDXID": f"SPDXRef-Package-{number}", "name": package["name"], "versionInfo": package["version"], **_NOTHING_CLAIMED,
-             "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl(package, platform)}]}
+             "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl(package, image)}]}
     if package["source"]:
         found["sourceInfo"] = f"built from source package {package['source']} {package['source_version'] or package['version']}"
     return found
@@ -87,4 +89,4 @@ def _related(one: str, how: str, other: str) -> Json:
 
 
 def _quoted(text_: str) -> str:
-    return quote(text_, safe=".-_~:")
+    return quote(text_, safe=".-_~:/")

@@ -113,7 +113,7 @@ def a_build_is_dropped() -> None:
     assert first["changed"] and first["label"] == first["latest_scratch"] and first["latest"] == "", first
     before = tree()
     assert not drop(images=images)["changed"] and not drop(images=images, verify=True)["changed"] and tree() == before
-    changed = [*cells.PACKAGES[:3], ("middleware", "1:2.4-1~d12+mos1", "amd64", "middleware-src", "2.4", "EGI")]
+    changed = [*cells.PACKAGES[:3], ("middleware", "1:2.4-1~d12+mos1", "amd64", "middleware-src", "2.4", "cmd-os-1-updates")]
     second = drop(flags=["--diff"], images=build("two", packages=changed))
     assert "~ middleware:amd64 1:2.3-1~d12+mos1 -> 1:2.4-1~d12+mos1" in second["shown"]
     assert sorted(second["difference"]["packages"]) == sorted(f"cmd-cloud-{variant}-{architecture}" for variant, architecture in CELLS)

@@ -12,8 +12,9 @@ import typing as t
 
 Json = t.Dict[str, t.Any]
 PACKAGES = (
-    ("base-files", "12.4+deb12u12", "amd64", "base-files", "12.4+deb12u12", "Example"), ("cloud-init", "22.4.2-1", "all", None, None, None),
-    ("libc6", "2.36-9+deb12u13", "amd64", "glibc", "2.36-9+deb12u13", "Example"), ("middleware", "1:2.3-1~d12+mos1", "amd64", "middleware-src", "2.3", "EGI"),
+    ("base-files", "12.4+deb12u12", "amd64", "base-files", "12.4+deb12u12", "debian"), ("cloud-init", "22.4.2-1", "all", None, None, None),
+    ("libc6", "2.36-9+deb12u13", "amd64", "glibc", "2.36-9+deb12u13", "debian"),
+    ("middleware", "1:2.3-1~d12+mos1", "amd64", "middleware-src", "2.3", "cmd-os-1-updates"),
 )
 
 
@@ -32,7 +33,8 @@ def image(variant: str = "generic", architecture: str = "x86_64", seed: str = "o
         "schema": 1, "name": "cmd-cloud", "release": "cmd-os-1", "platform": "bookworm", "variant": variant, "architecture": architecture,
         "snapshot": "cmd-os-1-20261120T120000Z", "source_date_epoch": 1763596800, "definition": f"sha256:{'d' * 64}",
         "disk": None if variant == "container" else disk, "files": files, "packages": [dict(zip(keys, package)) for package in packages],
-        "repositories": [{"name": "cmd-os-1-updates", "kind": "updates", "uri": "http://repo.example.org/apt", "priority": 1200}],
+        "repositories": [{"name": "debian", "kind": "distribution", "uri": "http://mirror.example.org/debian", "priority": 500},
+                         {"name": "cmd-os-1-updates", "kind": "updates", "uri": "http://repo.example.org/apt", "priority": 1200}],
         "tools": {"mmdebstrap": "1.3.5"},
     }
 

@@ -34,7 +34,7 @@ def released() -> Stream:
     stream = drop.reported(stream, "rc-1", [verdict(one) for one in IMAGES if one["disk"]])
     stream, excuses = drop.blessed(stream, "rc-1", "", [Boot("bios", "nocloud")], Event(NOON + 2, "blessed", "R. <Manager>", "fine & good"))
     assert not excuses
-    changed = [*PACKAGES[:2], ("libc6", "2.36-9+deb12u14", "amd64", "glibc", "2.36-9+deb12u14", "Example")]
+    changed = [*PACKAGES[:2], ("libc6", "2.36-9+deb12u14", "amd64", "glibc", "2.36-9+deb12u14", "debian")]
     stream, second = drop.dropped(stream, "", [image(seed="two", packages=changed), *IMAGES[1:]], "20261120", Event(NOON + 3, "dropped", "", ""))
     return drop.promoted(stream, "rc-2", second, Event(NOON + 4, "promoted", "R. Manager", ""))
 
@@ -197,15 +197,15 @@ def test_sizes_for_people(size: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(("package", "purl"), [
-    (PACKAGES[0], "pkg:deb/example/base-files@12.4%2Bdeb12u12?arch=amd64&distro=bookworm&upstream=base-files%4012.4%2Bdeb12u12"),
-    (PACKAGES[1], "pkg:deb/cloud-init@22.4.2-1?arch=all&distro=bookworm"),
-    (PACKAGES[3], "pkg:deb/egi/middleware@1:2.3-1~d12%2Bmos1?arch=amd64&distro=bookworm&upstream=middleware-src%402.3"),
-    (("bash", "0:5.1-1.el9", "x86_64", "bash", "5.1-1.el9", "Example"),
-     "pkg:rpm/example/bash@5.1-1.el9?arch=x86_64&distro=bookworm&epoch=0&upstream=bash%405.1-1.el9"),
+    (PACKAGES[0], "deb/debian/base-files@12.4%2Bdeb12u12?arch=amd64&distro=bookworm&repository_url=http://mirror.example.org/debian"
+                  "&upstream=base-files%4012.4%2Bdeb12u12"),
+    (PACKAGES[1], "deb/cloud-init@22.4.2-1?arch=all&distro=bookworm"),
+    (PACKAGES[3], "deb/middleware@1:2.3-1~d12%2Bmos1?arch=amd64&distro=bookworm&repository_url=http://repo.example.org/apt&upstream=middleware-src%402.3"),
+    (("bash", "0:5.1-1.el9", "x86_64", "bash", "5.1-1.el9", "appstream"), "rpm/bash@5.1-1.el9?arch=x86_64&distro=bookworm&epoch=0&upstream=bash%405.1-1.el9"),
 ])
 def test_package_urls(package: t.Tuple[t.Optional[str], ...], purl: str) -> None:
     keys = ("name", "version", "architecture", "source", "source_version", "origin")
-    assert sbom.purl(dict(zip(keys, package)), "bookworm") == purl
+    assert sbom.purl(dict(zip(keys, package)), IMAGES[0]) == f"pkg:{purl}"
 
 
 def test_a_bill_of_materials_has_every_package_and_file_and_a_name_of_its_own() -> None:
