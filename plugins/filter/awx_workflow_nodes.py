@@ -30,7 +30,8 @@ options:
     description:
       - Names of waves, as a list or in one text separated by commas, or mappings with C(name), C(hosts) (groups, hosts or patterns;
         the group called like the wave if not given) and C(approval).
-      - C(approval) V(false) lets a wave start as soon as the one before is done. V(true) asks before the first wave, too.
+      - C(approval) V(false) lets a wave start as soon as the one before is done. V(true) asks before the first wave, too,
+        and tells the rollout that the wave is approved, whose own waves may ask for that.
       - Other keys of a wave are left to the rollout itself.
     type: raw
     required: true
@@ -80,13 +81,18 @@ def awx_workflow_nodes(waves: t.Any, job_template: str, organization: str, workf
 def _nodes(waves: list[t.Mapping[str, t.Any]], job_template: str, organization: str, workflow: str) -> list[Node]:
     nodes: list[Node] = []
     for number, wave in enumerate(waves):
-        if _flag(wave["name"], wave.get("approval"), number > 0):
+        given = wave.get("approval")
+        if _flag(wave["name"], given, number > 0):
             # The name is looked for in all of AWX, so it has to be one of its own.
             approval = {"type": "workflow_approval", "name": f"{workflow}: approve {wave['name']}",
                         "description": f"Let {wave['name']} have the release that the wave before has passed", "timeout": 0}
             nodes.append({"identifier": f"approve-{wave['name']}", "unified_job_template": approval})
         run = {"type": "job_template", "name": job_template, "organization": {"name": organization}}
-        nodes.append({"identifier": f"wave-{wave['name']}", "unified_job_template": run, "limit": ":".join(_hosts(wave))})
+        job: Node = {"identifier": f"wave-{wave['name']}", "unified_job_template": run, "limit": ":".join(_hosts(wave))}
+        if given:
+            # The rollout's own plan asks, too: the job that AWX let go on brings the answer.
+            job["extra_data"] = {"rollout_approve": wave["name"]}
+        nodes.append(job)
     for node, following in zip(nodes, [*nodes[1:], None]):
         node["related"] = {"success_nodes": [{"identifier": following["identifier"]}] if following else []}
     return nodes

@@ -51,6 +51,12 @@ def test_who_is_asked(waves: t.Any, expected: list[str]) -> None:
     assert order(nodes(waves)) == expected
 
 
+def test_an_approval_in_awx_answers_the_plan_that_asks_for_one() -> None:
+    made = nodes(["a", {"name": "b", "approval": True}, {"name": "c", "approval": {"by": ["alice"]}}, {"name": "d", "approval": False}])
+    assert [node["extra_data"] for node in made if "extra_data" in node] == [{"rollout_approve": "b"}, {"rollout_approve": "c"}]
+    assert {node["identifier"] for node in made if "extra_data" in node} == {"wave-b", "wave-c"}
+
+
 def test_a_wave_of_groups_and_patterns_is_a_limit() -> None:
     assert nodes([{"name": "a", "hosts": ["site_a", "~db[0-9]+"]}, {"name": "b", "hosts": "web*, site_b"}])[0]["limit"] == "site_a:~db[0-9]+"
 
