@@ -1,7 +1,7 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time an audit on apt and on dnf: 63,440 packages of the base, a 500-package overlay, 2,000 packages installed.
+"""Time an audit and a census on apt and on dnf: 63,440 packages of the base, a 500-package overlay, 2,000 packages installed.
 
     python3 tests/benchmark/audit.py [--rounds 7]
 
@@ -30,8 +30,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from benchmark.packages import make_rpms, write_index  # noqa: E402
 from checkout import load  # noqa: E402
 
-_PARTS = ("apt_files", "audit", "audit_apt", "audit_dnf", "dnf_base", "dnf_view", "policy")
-apt_files, audit, audit_apt, audit_dnf, dnf_base, dnf_view, policy = load(*(f"plugins.module_utils._host.{name}" for name in _PARTS))
+_PARTS = ("apt_files", "audit", "audit_apt", "audit_dnf", "census_apt", "census_dnf", "dnf_base", "dnf_view", "holds", "policy")
+(apt_files, audit, audit_apt, audit_dnf, census_apt, census_dnf, dnf_base, dnf_view, holds, policy) = load(
+    *(f"plugins.module_utils._host.{name}" for name in _PARTS))
 
 BASE, OVERLAY, INSTALLED = 63_440, 500, 2_000
 TODAY = datetime.date(2026, 11, 20)
@@ -83,6 +84,11 @@ class AptRoot:
         """The audit, all of it."""
         return _judged(audit_apt.survey(self.run, []), "apt")
 
+    def census(self) -> None:
+        """What a census asks programs; the rest of it is reading a few small files."""
+        census_apt.inventory(self.run, self.installed[:10])
+        holds.holds("apt", self.run)
+
 
 def _publish_deb(root: pathlib.Path, suite: str, packages: str) -> None:
     index = root / f"dists/{suite}/main/binary-amd64/Packages"
@@ -128,12 +134,21 @@ class DnfRoot:
         dnf_base.opened, dnf_view.set_of = self.base, lambda repository: "bench" if repository.id == "updates" else ""
         return _judged(audit_dnf.survey([]), "dnf")
 
+    def census(self) -> None:
+        """What a census asks dnf's configuration; versions of packages are rpm's to say."""
+        dnf_base.configured = self.base
+        census_dnf.inventory(_never, [])
+
     def distro_sync(self) -> None:
         """dnf's own answer to what it would change, from the same root and through the same interface."""
         with contextlib.closing(self.base()) as base:
             base.fill_sack()
             base.distro_sync()
             base.resolve()
+
+
+def _never(_argv: t.Sequence[str], _environment: t.Mapping[str, str]) -> t.Tuple[int, str, str]:
+    raise AssertionError("no program is run")
 
 
 def _publish_rpm(directory: pathlib.Path, packages: t.Sequence[t.Tuple[str, str, str, str]]) -> None:
@@ -182,7 +197,9 @@ def main() -> int:
             "apt-cache policy, no package named": apt.policy,
             f"apt-cache policy, all {INSTALLED:,} installed packages": lambda: apt.policy(*apt.installed),
             f"apt-cache policy, all {BASE:,} packages": lambda: apt.policy(*apt.all),
+            "apt: what a census asks": apt.census,
             "dnf: the audit": dnf.audit,
+            "dnf: what a census asks": dnf.census,
             "dnf distro-sync through the same interface, solved only": dnf.distro_sync,
         }
         measured: t.Dict[str, t.List[t.Tuple[float, float]]] = {name: [] for name in ways}

@@ -20,7 +20,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure, masked
-from ansible_collections.egi.cmd.plugins.module_utils._host import audit, change, generations, holds, snapshots, sync_record
+from ansible_collections.egi.cmd.plugins.module_utils._host import audit, change, generations, holds, rollout_state, snapshots, sync_record
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import Family, Inventory, Run, os_release
 from ansible_collections.egi.cmd.plugins.module_utils._host.kernels import kernel
 from ansible_collections.egi.cmd.plugins.module_utils._host.policy import stronger
@@ -28,7 +28,6 @@ from ansible_collections.egi.cmd.plugins.module_utils._host.sync_listing import 
 from ansible_collections.egi.cmd.plugins.module_utils._release.kinds import KINDS
 
 SCHEMA = 1
-ROLLOUTS = "/var/lib/egi-cmd/rollout"
 _ROLLOUT_KEYS = ("rollout", "release", "wave", "status", "time", "reason")
 _BY = {"hold": "apt-mark hold", "exclude": "excludepkgs", "versionlock": "versionlock"}
 
@@ -83,7 +82,7 @@ def taken(family: Family, run: Run, wishes: Wishes, now: str, fetch: snapshots.F
             "packages": problems.unless(lambda: _packages(family, run), None) if wishes.resolver else None,
         },
         "holds": _holds(problems.unless(lambda: holds.holds(family.name, run), []), inventory),
-        "rollout": _rollout(ROLLOUTS, problems),
+        "rollout": _rollout(rollout_state.DIRECTORY, problems),
         "packages": inventory.versions,
         "problems": list(problems),
     }

@@ -219,9 +219,29 @@ def the_fleet() -> None:
     run([*command, "--limit", "dnf1", "-e", json.dumps({"census_strict": True})])
 
 
+def a_rollout_whose_hosts_are_all_down() -> None:
+    """The status comes from the record: the gate that is closed, why, and the command to go on with."""
+    variables = {"rollout_release": str(STATE / "site/release.yml"), "rollout_record_dir": str(WORK / "records"), "rollout_waves": "canaries,rest"}
+    groups = {"canaries": {"hosts": {"gone1": UNREACHABLE}}, "rest": {"hosts": {"gone2": UNREACHABLE}}}
+    (WORK / "down.yml").write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
+    ansible = ["ansible-playbook", "-i", str(WORK / "down.yml")]
+    assert "No rollout is recorded in " in run([*ansible, "egi.cmd.rollout_status"])
+    run([*ansible, "egi.cmd.rollout"], good=(2,))
+    said = run([*ansible, "egi.cmd.rollout_status", "-e", "rollout_status_file=status.json"])
+    assert "Closed gate: canaries: 0 of 1 healthy, 1 unreachable: gone1" in said and f"  ansible-playbook -i {WORK}/down.yml egi.cmd.rollout" in said, said
+    found = json.loads((WORK / "status.json").read_text())
+    jsonschema.Draft202012Validator(json.loads((TOP / "plugins/module_utils/_rollout/status.schema.json").read_text())).validate(found)
+    assert (found["state"], found["run"], found["closed"]["wave"]) == ("stopped", None, "canaries"), found
+    assert [(one["host"], one["status"]) for one in found["hosts"]] == [("gone1", "unreachable"), ("gone2", "not_attempted")], found
+    wanted = {"rollout_status_format": "json", "rollout_record": found["rollout"]}
+    assert '"state": "stopped"' in run([*ansible, "egi.cmd.rollout_status", "-e", json.dumps(wanted)])
+    assert "there is no such file" in run([*ansible, "egi.cmd.rollout_status", "-e", "rollout_record=nonesuch"], good=(2,))
+
+
 CASES = (
     a_host_as_it_was_made, a_frozen_host_names_its_snapshot_and_the_mirror_says_where_the_moving_one_is, what_was_changed_by_hand_is_found,
     a_package_that_is_not_the_releases_is_found, what_is_held_is_shown_with_who_holds_it, the_last_sync_and_the_last_rollout, the_fleet,
+    a_rollout_whose_hosts_are_all_down,
 )
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
-from ansible_collections.egi.cmd.plugins.module_utils._host import census, generations, kernels, snapshots, sync_record
+from ansible_collections.egi.cmd.plugins.module_utils._host import census, generations, kernels, rollout_state, snapshots, sync_record
 from ansible_collections.egi.cmd.plugins.module_utils._host.family import File, Inventory
 
 NOW = "2026-11-20T13:25:01Z"
@@ -51,7 +51,7 @@ class Host:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(generations, "BASE", str(tmp_path / "sets"))
     monkeypatch.setattr(sync_record, "DIRECTORY", str(tmp_path / "syncs"))
-    monkeypatch.setattr(census, "ROLLOUTS", str(tmp_path / "rollouts"))
+    monkeypatch.setattr(rollout_state, "DIRECTORY", str(tmp_path / "rollouts"))
     return tmp_path
 
 
