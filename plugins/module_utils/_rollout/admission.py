@@ -37,10 +37,15 @@ class Wishes:
 
 @dataclass
 class Admission:
-    """What to add to the record, and why the wave may not start; refusal is None if it may."""
+    """What to add to the record, and why the wave may not start; refusal is None if it may.
+
+    only: the hosts that are worked on because an earlier run left them in the middle, though no other may be begun now;
+    None if any host may.
+    """
 
     events: t.List[Event] = field(default_factory=list)
     refusal: t.Optional[Failure] = None
+    only: t.Optional[t.List[str]] = None
 
 
 def emergency_reason(given: t.Any) -> str:
@@ -66,7 +71,7 @@ def decide(rollout: Rollout, plan: Plan, name: str, user: str, wishes: Wishes, n
         _adopt(rollout, plan, user, wishes, add)
         _set_aside(rollout, user, wishes, add)
         _answer(rollout, user, wishes, add)
-        _require(rollout, rollout.plan.wave(name), wishes, now)
+        decision.only = _require(rollout, rollout.plan.wave(name), wishes, now)
     except Failure as refusal:
         decision.refusal = refusal
     return decision
@@ -132,14 +137,18 @@ def _answer(rollout: Rollout, user: str, wishes: Wishes, add: t.Callable[[Event]
         add(record.approval(name, "approved", user, wishes.text))
 
 
-def _require(rollout: Rollout, wave: Wave, wishes: Wishes, now: str) -> None:
-    """Refuse a wave whose gate, approval or window is not open. What is only to be rolled back or watched needs no window."""
+def _require(rollout: Rollout, wave: Wave, wishes: Wishes, now: str) -> t.Optional[t.List[str]]:
+    """Refuse a wave whose gate, approval or window is not open. What is only to be rolled back or watched needs no window.
+
+    Return the hosts to finish if the window has closed over them, None if there is no such limit: a window says when a
+    change may begin, and a host left in the middle of one is worse than one that is changed late.
+    """
     action = f"start wave '{wave.name}'"
     closed = rollout.blocking(wave.name)
     if closed is not None:
         raise Failure(action, f"the gate before it is closed: {closed.reason}", how_on(closed.wave, closed.verdict))
     if wave.name in rollout.failed or not rollout.to_do(wave):
-        return
+        return None
     if wave.approval is not None and not rollout.approved(wave.name):
         answer = rollout.approvals.get(wave.name)
         how = f"run the same command with -e rollout_approve={wave.name}"
@@ -149,9 +158,13 @@ def _require(rollout: Rollout, wave: Wave, wishes: Wishes, now: str) -> None:
         raise Failure(action, f"it waits for the approval of {' or '.join(wave.approval) or 'a person'}", f"To approve it, {how}")
     found = hours_of(rollout.plan, wave, read(now))
     if not found.is_open and not wishes.emergency:
+        begun = rollout.begun(wave)
+        if begun:
+            return begun
         opens = f"it opens at {written(found.until)}" if found.until else "it does not open in a year"
         raise Failure(action, f"{found.why}; {opens}",
                       "Run the same command then. An emergency does not wait: -e rollout_emergency='the reason'")
+    return None
 
 
 def how_on(wave: str, verdict: Verdict) -> str:

@@ -105,6 +105,11 @@ class Rollout:
         return [host for host in wave.hosts
                 if host in unproven or (self.hosts[host].status not in (Status.PASSED, Status.SOAKING) and host not in self.aside)]
 
+    def begun(self, wave: Wave) -> t.List[str]:
+        """Return the hosts of a wave that a run left in the middle of their change."""
+        return [host for host in self.to_do(wave)
+                if self.hosts[host].attempted and self.hosts[host].status in (Status.STARTED, Status.UNREACHABLE)]
+
     def soaking(self, wave: Wave) -> t.List[str]:
         """Return the hosts of a wave that were healthy after the change and are being watched."""
         return [host for host in wave.hosts if self.hosts[host].status is Status.SOAKING and host not in self.aside]

@@ -62,7 +62,7 @@ def admit(directory: str, plan: Plan, name: str, batch: t.Sequence[str], run: ru
             raise decision.refusal
     wave = rollout.plan.wave(name)
     failed = name in rollout.failed
-    to_do = [] if failed else [host for host in rollout.to_do(wave) if host in batch]
+    to_do = [] if failed else [host for host in rollout.to_do(wave) if host in batch and (decision.only is None or host in decision.only)]
     answer = _answer(directory, rollout, wave, "roll_back" if failed else "work", to_do)
     turns = [[host for host in turn if host in to_do] for turn in wave.turns]
     return {**answer, "turns": [turn for turn in turns if turn], "soak": 0 if failed else _soak(rollout, wave)}

@@ -277,3 +277,14 @@ def test_a_host_with_many_packages_is_one_row(site: Site) -> None:
     site.admit("early_adopters")
     site.note("healthy", "a", packages=[{"name": f"p{number}", "version": "1", "origin": "o"} for number in range(9)])
     assert site.judge("early_adopters")["table"][1] == "a     early_adopters  cmd-os-1  9 packages  -        -       passed"
+
+
+def test_a_host_left_in_the_middle_is_finished_when_the_window_has_closed_but_no_other_is_begun(site: Site) -> None:
+    opening = {"days": ["friday"], "from": "09:00", "to": "12:30"}
+    site.plan = plan_of([{"name": "early_adopters", "windows": [opening]}, {"name": "production"}], GROUPS, "cmd-os-1")
+    assert site.admit("early_adopters")["hosts"] == ["a", "b"]
+    site.note("started", "a")
+    assert site.admit("early_adopters", now=LATER)["hosts"] == ["a"]
+    site.note("healthy", "a", now=LATER)
+    with pytest.raises(Failure, match="it is outside the wave's windows; it opens at 2026-11-27T09:00:00Z"):
+        site.admit("early_adopters", now=LATER)
