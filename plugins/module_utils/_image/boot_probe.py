@@ -105,24 +105,20 @@ def script(nonce: str, server: str, names: t.Sequence[str], install: t.Sequence[
 
 def extracted(console: str, nonce: str) -> t.Optional[t.Dict[str, str]]:
     """Section -> text of the report on a console; None while no copy of it is there wholly."""
-    if f"{nonce}=" not in console:
-        return None
-    lines = re.compile(rf"{re.escape(nonce)}:([A-Za-z0-9+/=]+)\s*$|{re.escape(nonce)}=([0-9a-f]{{64}})", re.MULTILINE)
-    begun: t.List[str] = []
+    lines = re.compile(rf"{re.escape(nonce)}\.([12])(?::([A-Za-z0-9+/=]+)\s*$|=([0-9a-f]{{64}}))", re.MULTILINE)
+    begun: t.Dict[str, str] = {"1": "", "2": ""}
     for found in lines.finditer(console.replace("\r", "\n")):
-        if found[1]:
-            begun.append(found[1])
-            continue
-        text = _unpacked("".join(begun), found[2])
+        copy, encoded, digest = found.groups()
+        begun[copy] += encoded or ""
+        text = _unpacked(begun[copy], digest) if digest else None
         if text is not None:
             return _sections(text, nonce)
-        begun = []
     return None
 
 
 def copies(console: str, nonce: str) -> int:
     """How many copies have ended."""
-    return len(re.findall(rf"{re.escape(nonce)}=[0-9a-f]{{64}}", console))
+    return len(re.findall(rf"{re.escape(nonce)}\.[12]=[0-9a-f]{{64}}", console))
 
 
 def packages(text: str) -> t.List[Package]:

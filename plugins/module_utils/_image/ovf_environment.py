@@ -28,7 +28,7 @@ def properties(seed: seeds.Seed) -> t.Dict[str, str]:
         told["public-keys"] = seed.ssh_keys[0]
     elif seed.ssh_keys:
         # The property holds one key: cloud-init takes its whole value as a single line of authorized_keys.
-        data = seeds.text_of([data], {"ssh_authorized_keys": list(seed.ssh_keys)})
+        data = seeds.text_of(seed.parts, {**seed.added, "ssh_authorized_keys": list(seed.ssh_keys)})
     if data:
         told["user-data"] = base64.b64encode(data.encode()).decode()
     if seed.network:

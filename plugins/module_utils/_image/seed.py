@@ -38,14 +38,20 @@ _SECRETS = (
 
 
 class Seed(t.NamedTuple):
-    """Everything is checked. user_data, vendor_data: as cloud-init reads them, empty without any."""
+    """Everything is checked. parts: the user's own data; added: a cloud-config beside them; vendor_data: as cloud-init reads it."""
 
     instance_id: str
     hostname: str
     ssh_keys: t.Tuple[str, ...]
-    user_data: str
+    parts: t.Tuple[str, ...]
+    added: t.Mapping[str, t.Any]
     vendor_data: str
     network: t.Optional[t.Mapping[str, t.Any]]
+
+    @property
+    def user_data(self) -> str:
+        """User data as cloud-init reads it; empty without any."""
+        return text_of(self.parts, self.added)
 
 
 def of(given: t.Mapping[str, t.Any]) -> Seed:
@@ -63,22 +69,21 @@ def of(given: t.Mapping[str, t.Any]) -> Seed:
         if not _KEY.fullmatch(key):
             raise _refusal(f"SSH key {number} is not a public key on one line", "Give the content of a .pub file")
     password = given.get("password")
-    own = {"password": password, "chpasswd": {"expire": False}, "ssh_pwauth": True} if password else None
+    added = {"password": password, "chpasswd": {"expire": False}, "ssh_pwauth": True} if password else {}
     network = given.get("network") or None
     if network is not None and network.get("version") not in (1, 2):
         raise _refusal("network has no version 1 or 2", "Give what cloud-init calls a network configuration, with its version")
-    user_data, vendor_data = text_of(given.get("user_data"), own), text_of(given.get("vendor_data"))
-    identity = given.get("instance_id") or _identity(hostname, keys, user_data, vendor_data, network)
+    parts, vendor_data = _parts(given.get("user_data")), text_of(_parts(given.get("vendor_data")))
+    identity = given.get("instance_id") or _identity(hostname, keys, parts, added, vendor_data, network)
     if not re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", identity):
         raise _refusal(f"{identity!r} is not an instance id", "Use up to 128 letters, digits, dots, colons, underscores and hyphens")
-    return Seed(identity, hostname, keys, user_data, vendor_data, network)
+    return Seed(identity, hostname, keys, parts, added, vendor_data, network)
 
 
-def text_of(data: Data, own: t.Optional[t.Mapping[str, t.Any]] = None) -> str:
-    """User or vendor data as cloud-init reads it: one part as it is, several as MIME. own: a cloud-config that is added."""
-    parts = [_part(part) for part in (data if isinstance(data, (list, tuple)) else [data]) if part]
-    if own:
-        parts.append(_part(own))
+def text_of(parts: t.Sequence[str], added: t.Optional[t.Mapping[str, t.Any]] = None) -> str:
+    """User or vendor data as cloud-init reads it: one part as it is, several as MIME. added: a cloud-config, the last of them."""
+    if added:
+        parts = [*parts, _part(added)]
     if len(parts) < 2:
         return parts[0] if parts else ""
     # The boundary follows from the content: the same parts give the same bytes.
@@ -88,7 +93,7 @@ def text_of(data: Data, own: t.Optional[t.Mapping[str, t.Any]] = None) -> str:
         kind = next((kind for beginning, kind in _BEGINNINGS if part.startswith(beginning)), "plain")
         body = MIMEText(part, kind, "utf-8")
         body.add_header("Content-Disposition", "attachment", filename=f"part-{number:03d}")
-        if own and number == len(parts):
+        if added and number == len(parts):
             body.add_header("Merge-Type", _MERGE)
         message.attach(body)
     return message.as_string()
@@ -106,6 +111,10 @@ def secrets(given: t.Mapping[str, t.Any]) -> t.List[str]:
         text = data if isinstance(data, str) else json.dumps(data, default=str).replace("\\n", "\n").replace('\\"', '"')
         found += [what for what, pattern in _SECRETS if pattern.search(text)]
     return sorted(set(found))
+
+
+def _parts(data: Data) -> t.Tuple[str, ...]:
+    return tuple(_part(part) for part in (data if isinstance(data, (list, tuple)) else [data]) if part)
 
 
 def _part(part: t.Any) -> str:

@@ -72,8 +72,12 @@ def put_directory(path: str, files: Files) -> None:
     made = tempfile.mkdtemp(dir=above, prefix=_prefix(path))  # mode 0700
     try:
         for name, content in files.items():
+            place = made
+            for part in name.split("/")[:-1]:
+                place = os.path.join(place, part)
+                if not os.path.isdir(place):
+                    os.mkdir(place, 0o700)
             place = os.path.join(made, name)
-            os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "wb") as file:
                 file.write(content)
