@@ -6,11 +6,13 @@
 """The members of an OVA, found without trusting it: USTAR headers only, regular files only, every name looked at.
 
 A second reader would be tarfile; it follows extension headers, which is how an archive shows one reader another content
-than the next. Here anything but a plain header ends the reading.
+than the next. Here anything but a plain header ends the reading, except a pax header with nothing but times and owners: what
+Python's tarfile writes, and with it COT, has one before each file.
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_model import Problem
@@ -22,10 +24,12 @@ _MOST = 100  # members; what sites that subscribe to images accept
 _HOSTILE = "Do not use this package"
 _REPACK = "Unpack it with tar, look at it, and pack it again"
 _USTAR, _GNU = b"ustar\x0000", b"ustar  \x00"
+_HARMLESS = ("atime", "ctime", "gid", "gname", "mtime", "uid", "uname")
+_MOST_PAX = 1 << 16
 _TYPES = {
     b"1": ("hard-link", "a hard link"), b"2": ("symbolic-link", "a symbolic link"), b"3": ("device", "a character device"),
     b"4": ("device", "a block device"), b"5": ("directory", "a directory"), b"6": ("fifo", "a named pipe"),
-    b"x": ("pax-header", "a pax extension header"), b"g": ("pax-header", "a global pax extension header"),
+    b"g": ("pax-header", "a global pax extension header"),
     **{kind: ("gnu-header", "a GNU extension header") for kind in (b"L", b"K", b"S", b"M", b"N", b"D", b"V")},
 }
 
@@ -63,6 +67,11 @@ def scan(file: t.BinaryIO) -> t.Tuple[t.Tuple[Member, ...], t.Tuple[Problem, ...
             offset += _BLOCK
             if offset + size > length:
                 raise _Stop("truncated", f"the archive ends within {name[:80]!r}", "Get the package again")
+            if header[156:157] == b"x":
+                _check_pax(file, size)
+                _warn(problems, "it has pax extension headers, of times and owners only")
+                offset += size + -size % _BLOCK
+                continue
             if len(members) >= _MOST:
                 raise _Stop("too-many", f"the archive has more than {_MOST} members")
             problem = name_problem(name)
@@ -117,11 +126,30 @@ def _read_header(header: bytes, problems: t.List[Problem]) -> t.Tuple[str, int]:
     if kind in _TYPES:
         rule, described = _TYPES[kind]
         raise _Stop(rule, f"{name[:80]!r} is {described}", _REPACK if rule in ("pax-header", "gnu-header", "directory") else _HOSTILE)
-    if kind not in (b"0", b"\0"):
+    if kind not in (b"0", b"\0", b"x"):
         raise _Stop("member-type", f"{name[:80]!r} is of the unknown type {kind!r}")
-    if magic == _GNU and not any(problem.rule == "gnu-format" for problem in problems):
-        problems.append(Problem("gnu-format", "it is an archive of GNU's format, not USTAR", "Pack it again if an importer refuses it", "warning"))
+    if magic == _GNU:
+        _warn(problems, "it is an archive of GNU's format")
     return name, _octal(header[124:136], f"size of {name[:80]!r}")
+
+
+def _check_pax(file: t.BinaryIO, size: int) -> None:
+    """Refuse an extension header that says anything about the next file's name, size or content."""
+    body = file.read(size) if size <= _MOST_PAX else b""
+    while body:
+        match = re.match(rb"([0-9]{1,5}) ([a-z]+)=", body)
+        record = body[:int(match[1])] if match else b""
+        if not match or not record.endswith(b"\n") or match[2].decode("ascii") not in _HARMLESS:
+            break
+        body = body[len(record):]
+    if body or size > _MOST_PAX:
+        raise _Stop("pax-header", "a pax extension header says more than times and owners", _REPACK)
+
+
+def _warn(problems: t.List[Problem], what: str) -> None:
+    """Once, that it is not plain USTAR."""
+    if all(problem.rule != "not-plain-ustar" for problem in problems):
+        problems.append(Problem("not-plain-ustar", what, "Pack it again if an importer refuses it", "warning"))
 
 
 def _octal(field: bytes, what: str) -> int:

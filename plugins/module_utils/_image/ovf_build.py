@@ -32,6 +32,8 @@ _SCSI_HOST = 7  # the controller's own place on its bus
 _SYSTEMS = {"el": (79, 80), "debian": (95, 96), "ubuntu": (93, 94)}
 _CODENAMES = {"bullseye": "debian", "bookworm": "debian", "trixie": "debian", "jammy": "ubuntu", "noble": "ubuntu"}
 _LINUX = (36, 101)
+OLD_SYSTEMS = frozenset(numbers[0] for numbers in (*_SYSTEMS.values(), _LINUX))
+"""Of 32 bits."""
 _MEMORY = 1024
 
 # What cloud-init reads from the OVF environment, and what a person is told who deploys the image.
@@ -95,7 +97,7 @@ def from_cell(cell: t.Mapping[str, t.Any], disk_name: str, disk_size: t.Optional
     name = f"{cell['name']}-{cell['variant']}"
     product = Product(cell["name"], "", cell["release"], "", CLOUD_INIT)
     system = System(
-        name, name, os_type(cell["platform"], cell["architecture"]), f"{cell['platform']} {cell['architecture']}", 1, max(disk["minimum_memory"], _MEMORY),
+        name, name, os_type(cell["platform"], cell["architecture"]), f"{cell['platform']} {cell['architecture']}".strip(), 1, max(disk["minimum_memory"], _MEMORY),
         "vmx-10", "" if "bios" in disk["boot"] else "efi", TRANSPORTS, controllers, drives, (Card("default", CARDS[0]),), (product,),
     )
     return Envelope((system,), (File("file1", disk_name, disk_size),), (Disk("disk1", disk["virtual_size"], "file1"),), (Network("default"),))

@@ -95,6 +95,13 @@ class Source:
             there = [name for name in wanted if os.path.lexists(os.path.join(self._folder, name))]
             self.members = (self.members[0], *self._beside(there))
 
+    def descriptor(self) -> bytes:
+        """The bytes of the one descriptor."""
+        found = [member for member in self.members if member.name.endswith(".ovf")]
+        if len(found) != 1:
+            raise Failure(f"read {self.path}", f"it has {len(found)} descriptors", "Name the one .ovf file")
+        return b"".join(self.chunks(found[0], ovf_xml.MOST))
+
     def chunks(self, member: Member, most: t.Optional[int] = None) -> t.Iterator[bytes]:
         """The bytes of a member, or the first of them."""
         left = member.size if most is None else min(most, member.size)

@@ -11,6 +11,7 @@ import re
 import struct
 import typing as t
 
+from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._image.ovf_model import Disk, Problem
 
 HEAD = 1 << 20  # bytes of the beginning that are looked at; a VMDK's embedded descriptor is in the first 64 KiB
@@ -44,3 +45,14 @@ def judge(disk: Disk, name: str, head: bytes) -> t.Tuple[Problem, ...]:
     if len(_EXTENT.findall(text)) != 1 or any(b"/" in extent or b"\\" in extent for extent in _EXTENT.findall(text)):
         problems.append(Problem("disk-extents", f"{shown} names other files", _REMEDY))
     return tuple(problems)
+
+
+def capacity(path: str, head: bytes) -> int:
+    """Bytes of the disk in a streamOptimized VMDK that is to be packed; refuses everything else."""
+    if not head.startswith(b"KDMV") or len(head) < _SPARSE_HEADER.size or b'createType="streamOptimized"' not in head:
+        raise Failure(f"pack {path}", "it is not a streamOptimized VMDK", "Convert it: qemu-img convert -O vmdk -o subformat=streamOptimized")
+    sectors = _SPARSE_HEADER.unpack_from(head)[3]
+    problems = judge(Disk("", sectors * _SECTOR), path, head)
+    if problems:
+        raise Failure(f"pack {path}", problems[0].what, "Convert it again with qemu-img")
+    return sectors * _SECTOR

@@ -61,6 +61,16 @@ def special(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
     return member
 
 
+def pax(**values: str) -> tarfile.TarInfo:
+    """An extension header of these values, as a member of its own."""
+
+    class Header(tarfile.TarInfo):
+        def tobuf(self, *_arguments: t.Any, **_more: t.Any) -> bytes:
+            return tarfile.TarInfo._create_pax_generic_header(values, tarfile.XHDTYPE, "utf-8")  # type: ignore[attr-defined,no-any-return]
+
+    return Header("pax")
+
+
 def header_patched(offset: int, data: bytes, checksum: bool = True) -> bytes:
     """The first header changed, with a checksum that fits or not."""
     whole = bytearray(package())
@@ -92,6 +102,10 @@ HOSTILE: t.Dict[str, t.Tuple[str, bytes]] = {
     "a directory": ("directory", archive(*GOOD, special("sub", tarfile.DIRTYPE))),
     "a type nobody knows": ("member-type", archive(*GOOD, special("what", b"Q"))),
     "a pax header": ("pax-header", archive(("n" * 120, b"x"), form=tarfile.PAX_FORMAT)),
+    "a pax header that moves the size": ("pax-header", archive(pax(size="1"), *GOOD)),
+    "a pax header that goes on": ("pax-header", archive(pax(comment="x" * 70000), *GOOD)),
+    "a pax header that is none": ("pax-header", header_patched(156, b"x")),
+    "a global pax header": ("pax-header", header_patched(156, b"g")),
     "a GNU long name": ("gnu-header", archive(("n" * 120, b"x"), form=tarfile.GNU_FORMAT)),
     "a GNU sparse file": ("gnu-header", header_patched(156, b"S")),
     "a size in base 256": ("header-number", header_patched(124, b"\x80" + b"\0" * 10 + b"\1")),
@@ -179,6 +193,12 @@ def test_a_good_package_has_no_problem_and_comes_out_as_it_went_in(tmp_path: Pat
     unpack(packed(tmp_path), tmp_path / "out")
     assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [DISK, MF, OVF]
     assert (tmp_path / "out" / DISK).read_bytes() == vmdk()
+
+
+def test_times_and_owners_in_pax_headers_are_only_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "in.ova").write_bytes(archive(pax(mtime="1763596800.5", uname="someone"), *GOOD))
+    with ovf_package.Source(str(tmp_path / "in.ova")) as source:
+        assert [(problem.rule, problem.severity) for problem in ovf_package.inspect(source).problems] == [("not-plain-ustar", "warning")]
 
 
 def test_a_link_in_a_directory_is_not_followed(tmp_path: Path) -> None:
