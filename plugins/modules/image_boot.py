@@ -82,7 +82,7 @@ options:
             machine and three times that on a busy one.
           - With O(boots[].mirror), ten minutes are added.
         type: int
-        default: 300
+        default: 600
       user_data:
         description: Parts of user data that are tested as well, see M(egi.cmd.image_seed). The script that reports is added to them.
         type: raw
@@ -271,7 +271,7 @@ ARGUMENTS = {
         "transport": {"type": "str", "choices": ["nocloud", "configdrive", "opennebula", "ovf", "ec2", "none"], "default": "nocloud"},
         "memory": {"type": "int", "default": 1024},
         "cpu": {"type": "str", "default": "max"},
-        "timeout": {"type": "int", "default": 300},
+        "timeout": {"type": "int", "default": 600},
         "user_data": {"type": "raw"},
         "mirror": {"type": "list", "elements": "dict", "default": [], "options": {
             "host": {"type": "str", "required": True},

@@ -35,16 +35,27 @@ packages() {
 }
 sources() { cat /etc/apt/sources.list.d/egi-cmd-*.sources /etc/yum.repos.d/egi-cmd-*.repo 2>/dev/null; }
 root() { df -P -k / | awk 'NR == 2 {print $2}'; }
+served() {
+    # Of the repositories those that the mirror serves: nothing else answers here.
+    for name in $names; do
+        if command -v apt-get >/dev/null; then
+            awk -v RS= -v ORS='\\n\\n' -v name="$name" 'index($0, "://" name "/") || index($0, "://" name ":")' /etc/apt/sources.list.d/egi-cmd-*.sources
+        else
+            awk -F '[][]' -v name="$name" '/^\\[/ {id = $2} index($0, "://" name "/") {print "--enablerepo=" id}' /etc/yum.repos.d/egi-cmd-*.repo
+        fi
+    done
+}
 update() {
     if command -v apt-get >/dev/null; then
-        mkdir -p /run/egi-cmd-sources && ln -sf /etc/apt/sources.list.d/egi-cmd-*.sources /run/egi-cmd-sources/
+        mkdir -p /run/egi-cmd-sources
+        served >/run/egi-cmd-sources/mirror.sources
         apt-get update -q -o APT::Update::Error-Mode=any -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/run/egi-cmd-sources
-    else dnf -q makecache --disablerepo='*' $(sed -n 's/^\\[\\(.*\\)\\]$/--enablerepo=\\1/p' /etc/yum.repos.d/egi-cmd-*.repo); fi
+    else dnf -q makecache --disablerepo='*' $(served); fi
     printf '\\nexit %%s\\n' $?
 }
 add() {
     if command -v apt-get >/dev/null; then DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $install
-    else dnf -qy install --disablerepo='*' $(sed -n 's/^\\[\\(.*\\)\\]$/--enablerepo=\\1/p' /etc/yum.repos.d/egi-cmd-*.repo) $install; fi
+    else dnf -qy install --disablerepo='*' $(served) $install; fi
     printf '\\nexit %%s\\n' $?
 }
 report() {

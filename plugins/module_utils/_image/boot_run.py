@@ -26,7 +26,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._image.seed_place import d
 _GROWTH = 4 << 30  # bytes more than the image has, for the root file system to grow into
 _LOOK = 0.5  # seconds between two looks at a console
 # Without a word from a kernel: KVM may open and then hang (measured: a software KVM stopped after two lines of the BIOS).
-_KERNEL = {"kvm": 15.0, "tcg": 120.0}
+_KERNEL = {"kvm": 15.0, "tcg": 180.0}
 _QUIET_LOGIN = 20.0  # from a login prompt until cloud-init is not waited for any more
 _REPORT = 150.0  # from cloud-init's end to the report; emulated, a list of packages takes a while
 _INSTALL = 600  # what update and install may take more
