@@ -132,10 +132,11 @@ def test_the_rounds_of_a_long_soak_are_few() -> None:
 
 _HOST = st.sampled_from(ALL).flatmap(lambda host: st.sampled_from([one.value for one in Status if one is not Status.NOT_ATTEMPTED]).map(
     lambda status: record.host_event("late" if host == "d" else "early", host, status)))
+_WAVE = st.sampled_from(["early", "late"])
 _EVENT = st.one_of(
     _HOST, _HOST, _HOST,
-    st.builds(lambda wave, verdict: {"event": "gate", "wave": wave, "verdict": verdict.value, "reason": "r"}, st.sampled_from(["early", "late"]), st.sampled_from(Verdict)),
-    st.builds(lambda wave, verdict: record.approval(wave, verdict, "alice", ""), st.sampled_from(["early", "late"]), st.sampled_from(["approved", "refused"])),
+    st.builds(lambda wave, verdict: {"event": "gate", "wave": wave, "verdict": verdict.value, "reason": "r"}, _WAVE, st.sampled_from(Verdict)),
+    st.builds(lambda wave, verdict: record.approval(wave, verdict, "alice", ""), _WAVE, st.sampled_from(["approved", "refused"])),
     st.sampled_from("abc").map(lambda host: record.set_aside("early", host, "alice", "")),
     st.sampled_from([PLAN, SMALLER]).map(lambda plan: record.replanned(plan, "alice", "")),
     st.sampled_from([{"event": "run_ended"}, record.run_started({"machine": "m"}, ""), record.run_started({"machine": "m"}, "CVE")]),
