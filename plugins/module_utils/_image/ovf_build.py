@@ -98,7 +98,8 @@ def from_cell(cell: t.Mapping[str, t.Any], disk_name: str, disk_size: t.Optional
     product = Product(cell["name"], "", cell["release"], "", CLOUD_INIT)
     system = System(
         name, name, os_type(cell["platform"], cell["architecture"]), f"{cell['platform']} {cell['architecture']}".strip(), 1,
-        max(disk["minimum_memory"], _MEMORY), "vmx-10", "" if "bios" in disk["boot"] else "efi", TRANSPORTS, controllers, drives, (Card("default", CARDS[0]),), (product,),
+        max(disk["minimum_memory"], _MEMORY), "vmx-10", "" if "bios" in disk["boot"] else "efi", TRANSPORTS, controllers, drives,
+        (Card("default", CARDS[0]),), (product,),
     )
     return Envelope((system,), (File("file1", disk_name, disk_size),), (Disk("disk1", disk["virtual_size"], "file1"),), (Network("default"),))
 

@@ -2,8 +2,8 @@
 # Copyright (c) 2026, egi.cmd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""egi.cmd.ovf, ovf_info and image_bundle with a disk of 64 MiB, judged by programs that know nothing of each other: virt-v2v, COT, tar,
-bsdtar, openssl, gzip, qemu-img and libvirt's schema. DMTF's schema judges too where EGI_CMD_OVF_SCHEMAS names a directory with it.
+"""egi.cmd.ovf, egi.cmd.ovf_info and egi.cmd.image_bundle with a disk of 64 MiB, judged by programs that know nothing of each other:
+virt-v2v, COT, tar, bsdtar, openssl, gzip, qemu-img and libvirt's schema. DMTF's schema judges too where EGI_CMD_OVF_SCHEMAS names a directory with it.
 """
 
 from __future__ import annotations
