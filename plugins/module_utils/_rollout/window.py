@@ -94,14 +94,17 @@ def _wrong(wave: str, why: str, remedy: str) -> Failure:
 
 
 def _zone(name: str) -> datetime.tzinfo:
-    # The controller has Python 3.10; this file is also imported, not run, where zoneinfo does not exist.
-    from zoneinfo import ZoneInfo
-
+    if name == "UTC":
+        # A record may be on a host that has no tz database; most windows need none.
+        return datetime.timezone.utc
     try:
+        # The controller has Python 3.10; this file is also imported, not run, where zoneinfo does not exist.
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
-        raise Failure("plan the rollout", f"this controller knows no time zone '{name}'",
-                      "Write a name of the tz database such as Europe/Amsterdam, or install the package tzdata") from None
+    except (ImportError, OSError, ValueError, LookupError):
+        raise Failure("plan the rollout", f"this machine knows no time zone '{name}'",
+                      "Write a name of the tz database such as Europe/Amsterdam, or install the package tzdata where the records are") from None
 
 
 def hours(found: t.Sequence[Opening], no_release: t.Sequence[Window], now: datetime.datetime) -> Hours:
