@@ -18,8 +18,8 @@ IMAGE = image()
 NOON, LATER = "2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z"
 
 
-def why(*verdicts: t.Dict[str, t.Any], boots: t.Sequence[Boot] = BOTH[:1], told: t.Dict[str, t.Any] = IMAGE) -> t.List[str]:
-    return [excuse.why for excuse in drop_boots.excuses([told], verdicts, boots)]
+def why(*verdicts: t.Dict[str, t.Any], boots: t.Sequence[Boot] = BOTH[:1], told: t.Optional[t.Dict[str, t.Any]] = None) -> t.List[str]:
+    return [excuse.why for excuse in drop_boots.excuses([told or IMAGE], verdicts, boots)]
 
 
 def test_every_boot_that_is_asked_for_is_needed() -> None:
