@@ -95,6 +95,17 @@ def test_what_is_only_watched_needs_no_window(site: Site) -> None:
     assert site.admit(plan, "early", "2026-11-23T17:00:00Z")["hosts"] == []
 
 
+def test_hosts_left_in_the_middle_are_finished_outside_the_window(site: Site) -> None:
+    plan = planned(early={"windows": [OFFICE]})
+    site.admit(plan, "early", MONDAY)
+    site.note("early", "started", "a", now=MONDAY)
+    site.close("early")
+    assert site.admit(plan, "early", "2026-11-23T17:00:00Z")["turns"] == [["a"]]
+    site.note("early", "healthy", "a", now="2026-11-23T17:10:00Z")
+    with pytest.raises(Failure, match="it opens at 2026-11-24T09:00:00Z"):
+        site.admit(plan, "early", "2026-11-23T17:11:00Z")
+
+
 def test_nobody_approves_in_advance(site: Site) -> None:
     plan = planned(approval=True)
     with pytest.raises(Failure, match="approve wave 'late': the gate before it is closed: early: 0 of 2 healthy"):
