@@ -62,7 +62,8 @@ def listing(**everywhere: t.Any) -> str:
     hosts: dict[str, dict[str, t.Any]] = {name: {**lab, "ansible_host": str(root)} for name, root in ROOTS.items()}
     hosts["tester"] = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3", "ansible_become": False}
     site = {"rollout_health_checks": ["cloud-api --check"], "holdback_release": "release.yml", "holdback_by": "A. Packager", "holdback_desk": "/srv/desk",
-            "holdback_mirror_root": "/srv/held", "holdback_signing_keys": [fingerprint()], "system_test_channels": [channel()], "system_test_report_dir": str(REPORTS / "system-test")}
+            "holdback_mirror_root": "/srv/held", "holdback_signing_keys": [fingerprint()],
+            "system_test_channels": [channel()], "system_test_report_dir": str(REPORTS / "system-test")}
     return payload.inventory(GROUPS, {**site, **everywhere}, hosts)
 
 
@@ -268,8 +269,9 @@ def lines(path: Path) -> list[str]:
 
 CASES = (
     the_modules_take_what_the_role_sends, a_missing_awx_is_named, production_waits_for_early_adopters, a_workflow_rolls_out,
-    a_rollout_without_answers, a_status_without_answers, a_census_without_answers, an_audit_without_answers, a_schedule_without_answers, a_mirror_sync_without_answers,
-    a_signing_key_goes_with_its_job, a_review_without_answers, a_system_test_without_answers, the_execution_environment_is_what_it_says,
+    a_rollout_without_answers, a_status_without_answers, a_census_without_answers, an_audit_without_answers, a_schedule_without_answers,
+    a_mirror_sync_without_answers, a_signing_key_goes_with_its_job, a_review_without_answers, a_system_test_without_answers,
+    the_execution_environment_is_what_it_says,
 )
 
 
