@@ -79,9 +79,16 @@ def _qemu(source: Source, form: str, options: t.Sequence[str], target: str, acti
 def _tar(source: Source, target: str, action: str, env: t.Mapping[str, str], log: str) -> None:
     """One sparse member. Holes are found by reading: what the build host's file system says of them is its own affair."""
     name = os.path.basename(target)[:-len(".tar.xz")]
+    path = source.path
+    if os.stat(path).st_blocks * 512 >= os.path.getsize(path):
+        # tar looks for zeros only in a file that has a hole already.
+        path = f"{target}.sparse"
+        build_tools.run(["cp", "--sparse=always", "--dereference", source.path, path], action, env, log)
     pack = (f'tar --create --sparse --hole-detection=raw --format=gnu --numeric-owner --owner=0 --group=0 --mode=0644'
             f' --mtime="@$3" --dereference --transform="s|.*|$4|" --directory "$(dirname "$1")" "$(basename "$1")" | {_XZ} >"$2"')
-    build_tools.run(["sh", "-euc", pack, "sh", source.path, target, str(source.epoch), name], action, env, log)
+    build_tools.run(["sh", "-euc", pack, "sh", path, target, str(source.epoch), name], action, env, log)
+    if path != source.path:
+        os.unlink(path)
 
 
 def _compare(source: Source, form: str, target: str, env: t.Mapping[str, str], log: str) -> None:

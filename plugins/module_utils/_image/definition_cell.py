@@ -99,12 +99,12 @@ def _sets(definition: Definition, family: str, architecture: str) -> t.List[Set]
 def _resolved(definition: Definition, architecture: str, snapshot: str) -> t.List[Entry]:
     """The release's repositories, as the release resolves them for a host of this platform. snapshot: '' for what moves on."""
     release = t.cast("t.Mapping[str, t.Any]", definition.release)
-    platform = release["platforms"][definition.platform]
-    version = str(platform.get("version") or platform.get("codename"))
-    facts = {"distribution": platform["os"][0], "distribution_version": version, "distribution_release": platform.get("codename", ""),
-             "architecture": architecture}
     wishes = Wishes(opt_in=list(definition.opt_in) or None, snapshot=snapshot or None, platform=definition.platform)
     try:
+        platform = release["platforms"][definition.platform]
+        version = str(platform.get("version") or platform["codename"])
+        facts = {"distribution": platform["os"][0], "distribution_version": version, "distribution_release": platform.get("codename", ""),
+                 "architecture": architecture}
         entries: t.List[Entry] = resolve(release, facts, wishes)["repositories"]
     except (LookupError, TypeError, AttributeError) as error:
         raise Failure("read release of the image definition", f"it is no checked release manifest ({type(error).__name__}: {error})",
