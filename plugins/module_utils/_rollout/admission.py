@@ -122,9 +122,15 @@ def _set_aside(rollout: Rollout, user: str, wishes: Wishes, add: t.Callable[[Eve
 
 def _answer(rollout: Rollout, user: str, wishes: Wishes, add: t.Callable[[Event], None]) -> None:
     """Record approvals and refusals. An approval is an answer to what the waves before have shown: none is taken in advance."""
+    both = sorted(set(wishes.refuse) & set(wishes.approve))
+    if both:
+        raise Failure(f"answer for wave '{both[0]}'", "it is both approved and refused", "Say one of them")
     for name in wishes.refuse:
         rollout.plan.wave(name)
-        add(record.approval(name, "refused", user, wishes.text))
+        event = record.approval(name, "refused", user, wishes.text)
+        # The waves of one run hand over the same wishes, one after the other.
+        if {**event, "time": ""} != {**rollout.approvals.get(name, {}), "time": ""}:
+            add(event)
     for name in wishes.approve:
         wave = rollout.plan.wave(name)
         if rollout.approved(name):

@@ -138,6 +138,17 @@ def test_a_refusal_stands_until_somebody_approves(site: Site) -> None:
     assert site.admit(plan, "late", approve=("late",))["hosts"] == ["c"]
 
 
+def test_the_waves_of_a_run_record_its_answer_once(site: Site) -> None:
+    plan = planned(approval=True)
+    site.passes(plan, "early")
+    site.admit(plan, "early", refuse=("late",))
+    with pytest.raises(Failure, match="alice refused it"):
+        site.admit(plan, "late", refuse=("late",))
+    assert pathlib.Path(journal.path_of(site.directory, site.record)).read_text().count('"event": "approval"') == 1
+    with pytest.raises(Failure, match="it is both approved and refused"):
+        site.admit(plan, "late", refuse=("late",), approve=("late",))
+
+
 def test_an_answer_to_a_wave_that_is_not_there_is_refused(site: Site) -> None:
     for wishes in ({"approve": ("never",)}, {"refuse": ("never",)}):
         with pytest.raises(Failure, match="the plan has early, late"):
