@@ -46,7 +46,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _WORD = re.compile(r"[!-~]+\Z")
 _SECURITY_SUITE = re.compile(r".+[-/]security\Z|.+/updates\Z")
 
-_FIELDS = (
+FIELDS = (
     "name", "release", "platform", "snapshot", "opt_in", "variants", "architectures", "base", "mirrors", "packages", "release_packages", "kernel",
     "system_packages", "post", "size", "root_label", "epoch", "minimum_memory", "external",
 )
@@ -131,7 +131,7 @@ class _Reader:
             self._wrong("field-value", "definition", f"expected a map, got {shown(data)}")
 
     def read(self) -> t.Tuple[Definition, t.List[Problem]]:
-        self._known("", self.data, _FIELDS)
+        self._known("", self.data, FIELDS)
         external = self._external()
         definition = Definition(
             name=self._text("name", _NAME, "lower-case letters, digits, dots and hyphens", required=True),
