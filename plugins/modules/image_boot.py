@@ -52,7 +52,7 @@ options:
         type: str
         choices: [qcow2, raw, vmdk, vpc]
       architecture:
-        description: Architecture of the machine.
+        description: Architecture of the machine. V(i686) has no UEFI.
         type: str
         choices: [x86_64, i686]
         default: x86_64
@@ -176,7 +176,7 @@ EXAMPLES = r"""
 RETURN = r"""
 verdicts:
   description: A verdict for each boot, in their order. In check mode, those that stand.
-  returned: always
+  returned: when images were looked at, whatever the verdicts are
   type: list
   elements: dict
   contains:
@@ -242,12 +242,12 @@ verdicts:
       screenshot: cmd-cloud-generic-x86_64.qcow2.bios.nocloud.a5963117d8c57c3c.png
 files:
   description: Paths of the verdicts on disk, in their order.
-  returned: always
+  returned: when images were looked at, whatever the verdicts are
   type: list
   elements: str
 booted:
   description: What was booted, or in check mode would be.
-  returned: always
+  returned: when images were looked at, whatever the verdicts are
   type: list
   elements: str
   sample: [cmd-cloud-generic-x86_64.qcow2 with bios and nocloud]

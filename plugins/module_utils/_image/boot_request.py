@@ -84,6 +84,8 @@ def of(given: t.Mapping[str, t.Any], digests: t.Dict[str, str]) -> Boot:
             raise _refusal(given["image"], f"mirror {host} at {path} is no host with a directory", "Give a host name and a directory on this host")
     if given["memory"] < 64 or given["timeout"] < 1:
         raise _refusal(given["image"], "memory or timeout is too small", "Give at least 64 MiB and one second")
+    if given["architecture"] == "i686" and given["firmware"] == "uefi":
+        raise _refusal(given["image"], "there is no UEFI for i686", "Boot it with bios")
     data = given["user_data"]
     parts = tuple(data if isinstance(data, list) else [data] if data else [])
     boot = Boot(image, kind, digests[image], given["architecture"], given["firmware"], given["transport"], given["memory"], given["cpu"],

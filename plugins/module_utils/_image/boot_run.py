@@ -57,7 +57,7 @@ class Try(t.NamedTuple):
 
 def run(boot: Boot, shelf: boot_record.Shelf, accelerator: str) -> boot_record.Verdict:
     """Boot, judge, and keep the verdict. accelerator: kvm, tcg, or auto, which judges KVM by what guests achieve with it."""
-    host = boot_record.host(qemu.version(boot.architecture))
+    host = boot_record.host(qemu.version(boot.architecture, [boot.firmware]))
     known = shelf.accelerators(host).get("kvm", "" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "absent")
     order = {"auto": ["kvm", "tcg"] if known in ("", "proven") else ["tcg"]}.get(accelerator, [accelerator])
     disk_digest = _disk_digest(boot, shelf)
@@ -223,6 +223,6 @@ def _powered_off(machine: qemu.Machine, ask: bool) -> bool:
 def require(plans: t.Sequence[Boot]) -> None:
     """Refuse early what no boot could do without."""
     for boot in plans:
-        qemu.version(boot.architecture)
+        qemu.version(boot.architecture, [boot.firmware])
         if qemu.virtual_size(boot.image, boot.kind) < 512:
             raise Failure(f"boot {boot.image}", "there is no disk in it", "Check the file and its format")

@@ -55,12 +55,14 @@ def server(transport: str) -> str:
     return _SERVERS.get(transport, "10.0.2.100")
 
 
-def version(architecture: str) -> str:
-    """QEMU's own words; refused where there is none."""
-    program = PROGRAMS[architecture]
-    if not shutil.which(program):
-        raise Failure("boot the image", f"{program} is not installed", "Install QEMU for this architecture")
-    done = subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+def version(architecture: str, firmware: t.Iterable[str]) -> str:
+    """QEMU's own words; refused where a machine of that architecture cannot be made with each firmware."""
+    for program in (PROGRAMS[architecture], "qemu-img", "setpriv"):
+        if not shutil.which(program):
+            raise Failure("boot the image", f"{program} is not installed", "Install QEMU for this architecture, qemu-img and util-linux")
+    if "uefi" in firmware:
+        _uefi()
+    done = subprocess.run([PROGRAMS[architecture], "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
     return done.stdout.splitlines()[0].strip()
 
 
@@ -103,15 +105,20 @@ def command(plan: Plan, accelerator: str, monitor: int) -> t.List[str]:
     return words + _firmware(plan) + _network(plan) + _seed(plan)
 
 
-def _firmware(plan: Plan) -> t.List[str]:
-    if plan.firmware == "bios":
-        return []
+def _uefi() -> t.Tuple[str, str]:
     found = next((pair for pair in _UEFI if all(map(os.path.exists, pair))), None)
     if not found:
         raise Failure("boot the image", "there is no UEFI firmware on this machine", "Install ovmf, or edk2-ovmf")
+    return found
+
+
+def _firmware(plan: Plan) -> t.List[str]:
+    if plan.firmware == "bios":
+        return []
+    code, template = _uefi()
     variables = os.path.join(plan.work, "variables")
-    shutil.copyfile(found[1], variables)
-    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={found[0]}", "-drive", f"if=pflash,format=raw,unit=1,file={_escaped(variables)}"]
+    shutil.copyfile(template, variables)
+    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}", "-drive", f"if=pflash,format=raw,unit=1,file={_escaped(variables)}"]
 
 
 def _network(plan: Plan) -> t.List[str]:

@@ -57,7 +57,9 @@ def build(work: Path, overlay: t.Mapping[str, str]) -> Path:
         (tree / path).write_text(content)
     sources = Path("/etc/apt/sources.list.d/debian.sources")
     sources = sources if sources.exists() else Path("/etc/apt/sources.list")
-    run("mmdebstrap", "--quiet", "--variant=apt", "--mode=root", f"--include={','.join(_PACKAGES)}", "--aptopt=Apt::Install-Recommends \"false\"",
+    # In namespaces of its own: if this is killed, no mount stays below the root.
+    run("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
+        "mmdebstrap", "--quiet", "--variant=apt", "--mode=root", f"--include={','.join(_PACKAGES)}", "--aptopt=Apt::Install-Recommends \"false\"",
         "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
         f"--customize-hook=copy-in {' '.join(str(path) for path in tree.iterdir())} /", "--customize-hook=: >\"$1/etc/machine-id\"", "bookworm", str(root),
         input=sources.read_text(), env={**os.environ, "TMPDIR": str(work)})
@@ -115,7 +117,7 @@ def _start(work: Path, disk: Path) -> None:
     for target, file, more in (("x86_64-efi", "BOOTX64.EFI", ("fat",)), ("i386-pc", "core.img", ("biosdisk",))):
         run("grub-mkimage", "-O", target, "-o", str(work / file), "-c", str(work / "early.cfg"), "-p", "/boot/grub", *_GRUB, *more)
     at = f"{disk}@@{_ESP}M"
-    run("mkfs.vfat", "-n", "ESP", "--offset", str(_ESP * 2048), str(disk), "32768")
+    run("mkfs.vfat", "-F", "16", "-n", "ESP", "--offset", str(_ESP * 2048), str(disk), "32768")
     run("mmd", "-i", at, "::/EFI", "::/EFI/BOOT")
     run("mcopy", "-i", at, str(work / "BOOTX64.EFI"), "::/EFI/BOOT/")
     boot, core = bytearray(Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()), bytearray((work / "core.img").read_bytes())

@@ -115,6 +115,7 @@ def test_what_was_found_of_an_accelerator_is_for_that_host(tmp_path: pathlib.Pat
 
 @pytest.mark.parametrize("more, why", [
     ({"image": "/nowhere.qcow2"}, "there is no such file"), ({"memory": 1}, "memory or timeout is too small"),
+    ({"architecture": "i686", "firmware": "uefi"}, "no UEFI for i686"),
     ({"mirror": [{"host": "a;b", "path": "/"}]}, "no host with a directory"), ({"expect": {"priorities": {"a": 1}}}, "the guest has no network"),
     ({"transport": "none", "user_data": "x"}, "nothing can be asked"),
     ({"mirror": [{"host": "a", "path": "/"}], "expect": {"install": ["a b"]}}, "no package's name"),
