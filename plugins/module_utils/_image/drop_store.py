@@ -16,6 +16,7 @@ one step, and the bytes of a label are on disk once.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
@@ -171,10 +172,10 @@ class StreamDirectory:
         for path in (*plan.copies, *plan.links, *plan.contents):
             for directory in sorted({os.path.dirname(path), os.path.dirname(os.path.dirname(path))} - {""}):
                 _make(os.path.join(new, directory))
-        for path, (source, file) in plan.copies.items():
-            here = os.path.join(new, path)
-            _copy(source, here, file)
-            ledger[path] = _entry(here, Entry(0, 0, 0, file["sha256"], "", True))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing takes most of the time, and one core for each file
+            list(pool.map(lambda path: _copy(plan.copies[path][0], os.path.join(new, path), plan.copies[path][1]), plan.copies))
+        for path, (_source, file) in plan.copies.items():
+            ledger[path] = _entry(os.path.join(new, path), Entry(0, 0, 0, file["sha256"], "", True))
         for path, source in plan.links.items():
             os.link(os.path.join(before, source), os.path.join(new, path))
             ledger[path] = entries[source]
