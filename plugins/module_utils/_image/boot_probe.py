@@ -31,7 +31,7 @@ asked='%(asked)s'
 section() { printf '#%%s %%s\\n' "$nonce" "$1"; shift; "$@" 2>&1; printf '\\n'; }
 packages() {
     if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}|${Architecture}\\n' | sed -n 's/^.i *|//p'
-    else rpm -qa --qf '%%{NAME}|%%{EVR}|%%{ARCH}\\n'; fi | LC_ALL=C sort
+    else rpm -qa --qf '%%{NAME}|%%{EVR}|%%{ARCH}\\n' | grep -v '^gpg-pubkey|'; fi | LC_ALL=C sort
 }
 sources() { cat /etc/apt/sources.list.d/egi-cmd-*.sources /etc/yum.repos.d/egi-cmd-*.repo 2>/dev/null; }
 root() { df -P -k / | awk 'NR == 2 {print $2}'; }
