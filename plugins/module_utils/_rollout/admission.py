@@ -173,14 +173,6 @@ def _require(rollout: Rollout, wave: Wave, wishes: Wishes, now: str) -> t.Option
     return None
 
 
-def startable(rollout: Rollout, wave: Wave, wishes: Wishes, now: str) -> t.List[str]:
-    """Return the hosts of a wave that may be worked on now. Outside its windows these are the ones left in the middle of their change."""
-    hosts = rollout.to_do(wave)
-    if wishes.emergency or hours_of(rollout.plan, wave, read(now)).is_open:
-        return hosts
-    return [host for host in hosts if rollout.hosts[host].attempted]
-
-
 def how_on(wave: str, verdict: Verdict) -> str:
     """Return what to do behind a closed gate."""
     if verdict is Verdict.FAIL:

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import journal, table
 from ansible_collections.egi.cmd.plugins.module_utils._rollout import run as runs
-from ansible_collections.egi.cmd.plugins.module_utils._rollout.admission import Wishes, decide, how_on, startable
+from ansible_collections.egi.cmd.plugins.module_utils._rollout.admission import Wishes, decide, how_on
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.gate import Outcome, Status, Verdict
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.plan import Plan
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.record import Event, Rollout, apply, gate_event, host_event, run_started
