@@ -25,7 +25,7 @@ ALL = EARLY + PRODUCTION
 CONFIGURATION = ("etc/apt", "etc/yum.repos.d", "etc/pki/rpm-gpg", "etc/dnf")
 LIVE = "var/lib/egi-cmd/repository_set/*/current.json"
 NOTES = "var/lib/egi-cmd/rollout"
-_PATIENCE = 300.0
+_PATIENCE = 900.0
 
 # What dnf itself made of its configuration, a version lock's included, and of its history.
 _DNF_HOLDS = """

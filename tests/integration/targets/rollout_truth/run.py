@@ -22,7 +22,7 @@ from fleet import ALL, EARLY, STATE, Event, Fleet, Manifest, differences, publis
 from killing import Kill  # noqa: E402
 from rows import NEW, OLD, ROWS, UNTOUCHED, WAY_BACK, Row, Step  # noqa: E402
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 Outcome = t.Tuple[int, str]
 
 
