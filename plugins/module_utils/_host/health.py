@@ -52,17 +52,18 @@ def baseline(checks: t.Sequence[Check]) -> t.List[Result]:
 
 def _tried(check: Check) -> Result:
     """Return the result of a check, after as many tries as it may have; value is its output's first number, or None."""
-    for left in range(check["retries"], -1, -1):
+    left = check["retries"]
+    while True:
         try:
             said = _KINDS[check["kind"]](check)
         except _Broken as broken:
-            if left:
-                time.sleep(check["delay"])
-                continue
-            return {"name": check["name"], "verdict": FAILED, "detail": str(broken), "value": None}
-        number = _NUMBER.search(said)
-        return {"name": check["name"], "verdict": PASSED, "detail": "", "value": float(number.group()) if number else None}
-    raise AssertionError  # range() above has at least one number
+            if not left:
+                return {"name": check["name"], "verdict": FAILED, "detail": str(broken), "value": None}
+            left -= 1
+            time.sleep(check["delay"])
+        else:
+            number = _NUMBER.search(said)
+            return {"name": check["name"], "verdict": PASSED, "detail": "", "value": float(number.group()) if number else None}
 
 
 def _judged(check: Check, now: Result, before: t.Optional[Result]) -> Result:
