@@ -160,12 +160,11 @@ class _Script:
             if value:
                 self._say("sif", spec, field, str(value))
         self._say("sif", spec, "mtime", f"@{int(member.mtime)}")
-        for name, value in sorted((name, str(value)) for name, value in member.pax_headers.items()):
-            if name.startswith(_XATTR):
-                place = self._file()
-                with open(place, "wb") as target:
-                    target.write(value.encode("utf-8", "surrogateescape"))
-                self._say("ea_set", "-f", place, spec, name[len(_XATTR):])
+        for name in sorted(name for name in member.pax_headers if name.startswith(_XATTR)):
+            place = self._file()
+            with open(place, "wb") as target:
+                target.write(str(member.pax_headers[name]).encode("utf-8", "surrogateescape"))
+            self._say("ea_set", "-f", place, spec, name[len(_XATTR):])
 
     def finish(self) -> None:
         """ln(1) of debugfs leaves the count of links to whoever makes them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-import xml.parsers.expat as expat
+from xml.parsers import expat
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._image.definition_wishes import Wishes

@@ -26,7 +26,7 @@ def run(command: t.Sequence[str], good: t.Collection[int] = (0,), **environment:
     """Run a program; return its standard output."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=900,
                           env={**os.environ, **environment})
-    assert done.returncode in good, f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.returncode in good, f"{' '.join(command)[:200]}: {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}"
     return done.stdout
 
 
@@ -81,10 +81,10 @@ def rpm(directory: Path, name: str, version: str) -> None:
 
 
 def publish(version: str) -> None:
-    """Publish site-tool in both formats, and keep what is published as snapshot site-1-<version>."""
+    """Publish site-tool of this version in both formats, and keep what is there then as snapshot site-1-<version>."""
     common: Answer = {"origin": "Example Site", "key_home": str(KEYS), "signing_keys": [key()], "key_name": "site", "contents": False}
-    for form, make, name in (("deb", deb, "site-tool"), ("rpm", rpm, "site-tool"), ("rpm", rpm, "site-release")):
-        make(WORK / "incoming" / form, name, version if name == "site-tool" else "1.0")
+    deb(WORK / "incoming/deb", "site-tool", version)
+    rpm(WORK / "incoming/rpm", "site-tool", version)
     suites = [{"name": f"{codename()}-site-1", "components": {"main": [str(WORK / "incoming/deb")]}},
               {"name": f"{codename()}-site-1-updates", "components": {"main": []}}]
     module("repository", arguments={**common, "path": str(SITE / "deb"), "format": "deb", "architectures": ["amd64"], "suites": suites})

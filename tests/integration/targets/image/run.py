@@ -25,7 +25,15 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from image_site import EPOCH, SITE, WORK, Answer, called, codename, module, publish, release, run, serve  # noqa: E402
+from image_site import EPOCH, SITE, WORK, Answer, called, codename, module, publish, release, rpm, run, serve  # noqa: E402
+
+for _path in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"):
+    sys.path.append(_path)
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+
+from ansible_collections.egi.cmd.plugins.module_utils._host import openpgp  # noqa: E402
+from tests.run.machine import prepare  # noqa: E402
 
 SECONDS = 1500  # for everything, on a busy machine
 KEYRINGS = {"debian": "/usr/share/keyrings/debian-archive-keyring.gpg", "ubuntu": "/usr/share/keyrings/ubuntu-archive-keyring.gpg"}
@@ -50,9 +58,7 @@ def base() -> Answer:
             urllib.request.urlopen(f"{urls[suite]}dists/{suite}/InRelease", timeout=15).close()
         except (urllib.error.URLError, OSError) as error:
             raise Skipped(f"the mirror this machine uses cannot be reached: {error}") from error
-    listed = run(["gpg", "--batch", "--with-colons", "--show-keys", keyring]).splitlines()
-    owners = [line.split(":")[0] for line in listed]
-    keys = [listed[index + 1].split(":")[9] for index, owner in enumerate(owners) if owner == "pub"]
+    keys = [fingerprint for fingerprint, _packets in openpgp.certificates(Path(keyring).read_bytes())]
     return {"name": system, "repositories": [
         {"name": f"{system}-{suite}", "uris": [urls[suite]], "suite": suite, "components": ["main"], "origin": system.capitalize(),
          "keys": [{"fingerprint": fingerprint, "file": keyring} for fingerprint in keys]} for suite in suites
@@ -252,7 +258,28 @@ def rpm_root(bench: Bench) -> None:
     assert "site-nothing" in bench.build(good=False, definition=missing, directory=str(WORK / "rpm"))["msg"]
 
 
-CASES: t.Sequence[t.Callable[[Bench], None]] = (builds, stays, again, differs, refuses, killed, disk, external, rpm_root)
+KICKSTART = """\
+text
+repo --name=site --baseurl=http://repo.example.org/snapshots/site-1-1.1/rpm/base
+%packages
+site-release
+%end
+"""
+
+
+def kickstart(bench: Bench) -> None:
+    """A kickstart file adds packages and a repository; a directive that means nothing here is refused by name."""
+    python = prepare("need_venv", "kickstart", "pykickstart>=3.50,<4") + "/bin/python"
+    path, definition = WORK / "site.ks", bench.definition(platform="el9", base={"name": "site-os", "repositories": []})
+    options = bench.options(definition=definition, kickstart=str(path), repository_keys={"site": release()["keys"]}, directory=str(WORK / "kickstart"))
+    path.write_text(KICKSTART)
+    command = [*called("image", options, check=True), "-e", f"ansible_python_interpreter={python}"]
+    assert "root file system: there is no image of this cell yet" in run(command)
+    path.write_text(f"{KICKSTART}bootloader --location=mbr\n")
+    assert "bootloader means nothing for an image" in run(command, good=(2,))
+
+
+CASES: t.Sequence[t.Callable[[Bench], None]] = (builds, stays, again, differs, refuses, killed, disk, external, rpm_root, kickstart)
 
 
 def judged(bench: Bench, chosen: t.Collection[str]) -> t.List[int]:
@@ -287,6 +314,7 @@ def main() -> int:
     SITE.mkdir()
     server = serve()
     try:
+        rpm(WORK / "incoming/rpm", "site-release", "1.0")
         publish("1.0")
         publish("1.1")
         passed, failed = judged(Bench(server.server_port), sys.argv[1:])
