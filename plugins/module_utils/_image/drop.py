@@ -151,8 +151,8 @@ def promoted(stream: Stream, label: str, source: str, event: Event) -> Stream:
 def blessed(stream: Stream, label: str, source: str, boots: t.Sequence[Boot], event: Event) -> t.Tuple[Stream, t.List[Excuse]]:
     """The stream with a drop signed off, or what keeps it from that. source: the rc that becomes final."""
     if label == "final" and "final" not in stream:
-        if not source or stage(source) != "rc":
-            raise Failure(f"bless {source or 'nothing'} as final", "only an rc becomes final", "Name an rc as the source; a build is promoted to rc-N first")
+        if stage(source) != "rc":
+            raise Failure(f"bless {source} as final", "only an rc becomes final", "Promote it to rc-N first, and let it be tested as that")
         drop = _copied(known(stream, source), label, event)
     else:
         drop = known(stream, label)

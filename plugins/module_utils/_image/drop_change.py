@@ -106,6 +106,8 @@ def _decided(before: Stream, wish: Wish, images: t.Sequence[Json]) -> t.Tuple[St
     if wish.state != "blessed":
         after = drops.reported(after, label, verdicts)
         return after, label, [] if after[label].blessing else drop_boots.excuses(after[label].images, after[label].verdicts, wish.boots)
+    if label == "final" and label not in before and not wish.source:
+        raise Failure("bless final", "no drop is named that becomes it", "Name an rc as the source")
     judged = label if label in before or label != "final" else wish.source
     after, excuses = drops.blessed(drops.reported(before, judged, verdicts), label, wish.source, wish.boots, Event(now, "blessed", wish.by, wish.text))
     return after, label if label in after else judged, excuses

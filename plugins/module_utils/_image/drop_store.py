@@ -151,6 +151,9 @@ class StreamDirectory:
         """Make a generation and let readers see it. entries: those of the generation they see now."""
         before, new = self.current(), os.path.join(self._top, _NEW)
         number = int(os.path.basename(before)) + 1 if before else 1
+        needed, free = sum(file["size"] for _source, file in plan.copies.values()), shutil.disk_usage(self._top).free
+        if needed > free:
+            raise Failure(f"publish images in {self._directory}", f"they need {needed} bytes, and {free} are free", "Make room, then run again")
         try:
             ledger = self._fill(plan, entries, before or "", new)
             _write(os.path.join(new, _LEDGER), json.dumps({"schema": 1, "files": ledger}, sort_keys=True).encode(), 0o644)

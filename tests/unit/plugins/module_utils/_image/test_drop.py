@@ -97,7 +97,7 @@ def test_a_blessing_stays_as_it_was_given() -> None:
     assert drop.blessed(stream, "rc-1", "", (Boot("uefi", "ovf"),), event(12, "blessed")) == (stream, [])
 
 
-@pytest.mark.parametrize("source", ["", f"{DAY}.1", "beta-1", "final"])
+@pytest.mark.parametrize("source", [f"{DAY}.1", "beta-1", "final"])
 def test_only_a_candidate_becomes_final(source: str) -> None:
     with pytest.raises(Failure, match="only an rc becomes final"):
         drop.blessed(candidate(), "final", source, BIOS, event(11, "blessed"))

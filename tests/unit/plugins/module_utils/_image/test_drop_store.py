@@ -125,6 +125,22 @@ def test_an_image_that_is_not_what_it_says_is_refused_and_nothing_stays(mirror: 
     assert not mirror.stream.is_symlink() and os.listdir(mirror.top / "images/.streams/cmd-os-1") == ["lock"]
 
 
+def test_images_that_do_not_fit_are_refused_before_anything_is_copied(mirror: Mirror) -> None:
+    path = mirror.cell()
+    told = json.loads(path.read_text())
+    told["files"][0]["size"] = 1 << 43
+    path.write_text(json.dumps(told))
+    os.truncate(path.parent / told["files"][0]["name"], 1 << 43)  # a hole: ext4 has files of up to 16 TiB
+    with pytest.raises(Failure, match="are free"):
+        mirror.do(images=[path])
+
+
+def test_a_final_drop_needs_a_source(mirror: Mirror) -> None:
+    mirror.do(images=[mirror.cell()])
+    with pytest.raises(Failure, match="Name an rc"):
+        mirror.do("blessed", "final")
+
+
 @pytest.mark.parametrize("thoroughly", [False, True])
 def test_a_published_file_that_was_touched_is_noticed(mirror: Mirror, thoroughly: bool) -> None:
     label = mirror.do(images=[mirror.cell()]).drop.label
