@@ -89,7 +89,7 @@ def plan_of(
             raise Failure(_ACTION, f"two waves are called '{wave.name}'", "Give each wave a name of its own")
         taken.update(wave.hosts)
         planned.append(wave)
-    content = {"release": release, "packages": wanted, "opt_in": [[wave.name, wave.opt_in] for wave in planned]}
+    content = {"release": release, "packages": wanted, "opt_in": sorted({wave.opt_in for wave in planned if wave.opt_in})}
     whole = {"content": content, "waves": [wave.as_dict() for wave in planned]}
     no_release = release.get("no_release") or () if isinstance(release, t.Mapping) else ()
     return Plan(name, wanted, tuple(planned), _digest(content), _digest(whole), tuple(no_release))
