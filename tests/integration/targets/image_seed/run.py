@@ -26,8 +26,9 @@ DISCS = ("nocloud", "configdrive", "opennebula", "ovf")
 KEYS = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA one@example.org", "ssh-rsa AAAAB3NzaC1yc2E two@example.org"]
 # Everything that a quoting could stumble over
 AWKWARD = "it's \"$HOME\" `id` $(id) \\ \\n 'x' & < > ]]> %s !! \u00e9\u6f22\U0001f600\u2028 end\n\ttab"
-NETWORK = {"version": 2, "ethernets": {"eth0": {"match": {"macaddress": "52:54:00:00:00:02"}, "addresses": ["192.0.2.2/24"], "gateway4": "192.0.2.1",
-                                               "nameservers": {"addresses": ["192.0.2.53"], "search": ["example.org"]}}}}
+ETHERNET = {"match": {"macaddress": "52:54:00:00:00:02"}, "addresses": ["192.0.2.2/24"], "gateway4": "192.0.2.1",
+            "nameservers": {"addresses": ["192.0.2.53"], "search": ["example.org"]}}
+NETWORK = {"version": 2, "ethernets": {"eth0": ETHERNET}}
 Answer = t.Dict[str, t.Any]
 
 

@@ -156,7 +156,8 @@ def test_packages_are_exactly_those() -> None:
 
 STANZAS = ("# Repository: cmd-os-1-base\nTypes: deb\nURIs: http://repo.example.org/apt/\nSuites: cmd-os-1\n\n"
            "# Repository: cmd-os-1-proposed\nTypes: deb\nURIs: http://repo.example.org/apt\nSuites: cmd-os-1-proposed\nEnabled: no\n")
-SECTION = "# updates, band overlay\n[cmd-os-1-updates]\nname=updates\nbaseurl=http://repo.example.org/el9/\nenabled=1\n\n[off]\nbaseurl=http://repo.example.org/off\nenabled=0\n"
+SECTION = ("# updates, band overlay\n[cmd-os-1-updates]\nname=updates\nbaseurl=http://repo.example.org/el9/\nenabled=1\n\n"
+           "[off]\nbaseurl=http://repo.example.org/off\nenabled=0\n")
 
 
 @pytest.mark.parametrize("name, uri, there", [
