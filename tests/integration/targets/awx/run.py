@@ -188,7 +188,7 @@ def trace(done: payload.Job) -> list[tuple[str, str, str]]:
 
 
 def a_rollout_without_answers() -> None:
-    blank_answers_are_alike("rollout", check=True)
+    blank_answers_are_alike("rollout", check=True, limit="early_adopters")
 
 
 def a_status_without_answers() -> None:
@@ -198,12 +198,12 @@ def a_status_without_answers() -> None:
 
 
 def a_census_without_answers() -> None:
-    blank_answers_are_alike("census", limit="early_adopters:production")
+    blank_answers_are_alike("census", limit="early_adopters")
     assert (REPORTS / "census/fleet.json").exists()
 
 
 def an_audit_without_answers() -> None:
-    blank_answers_are_alike("audit", limit="early_adopters:production")
+    blank_answers_are_alike("audit", limit="production")
     assert (REPORTS / "audit/audit.json").exists()
     done = job("audit", {"audit_divergent_max": 0, "audit_fail_on": "divergent"}, limit="production")
     assert done.played() == {"dnf1"}, done.text
