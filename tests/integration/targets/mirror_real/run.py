@@ -80,7 +80,7 @@ def of_this_machine() -> Slice:
     keyring = KEYRINGS.get(system, "")
     if not Path(keyring).is_file():
         raise Skipped(f"there is no archive keyring of {system or 'this system'}")
-    targets = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Identifier: Packages")
+    targets = run("apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Identifier: Packages")
     urls = {release: url for url, release, component in map(str.split, targets.splitlines()) if component == "main"}
     found = {release: urls[release] for release in (suite, f"{suite}-updates") if urls.get(release, "").startswith(("http://", "https://"))}
     if len(found) < 2:
