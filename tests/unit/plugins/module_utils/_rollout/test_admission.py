@@ -188,6 +188,12 @@ def test_a_changed_inventory_is_named_and_adopted_on_request(site: Site) -> None
     assert (told.plan.digest, told.hosts["a"].status.value, "b" in told.hosts) == (smaller.digest, "passed", False)
 
 
+def test_a_wave_that_is_gone_is_a_changed_plan_and_no_other_rollout(site: Site) -> None:
+    site.passes(planned(), "early")
+    with pytest.raises(Failure, match="wave 'late' is gone"):
+        site.admit(plan_of([{"name": "early"}], GROUPS, "r"), "early")
+
+
 def test_a_wave_that_is_being_rolled_back_keeps_its_plan(site: Site) -> None:
     plan = planned()
     site.admit(plan, "early")
