@@ -29,7 +29,7 @@ _ENDS = (
 )
 # The same before a kernel has spoken: its messages could look like these.
 _EARLY_ENDS = (
-    ("no-kernel", re.compile(r"error: .*you need to load the kernel first.*|grub rescue>|^grub>.*|Failed to (?:open|load) .*vmlinuz.*"
+    ("no-kernel", re.compile(r"(?:error: .*\n\s*)*error: you need to load the kernel first.*|grub rescue>|^grub>.*|Failed to (?:open|load) .*vmlinuz.*"
                              r"|Could not find kernel image.*", re.MULTILINE)),
     ("no-bootloader", re.compile(r"No bootable device.*|BdsDxe: No bootable option.*|UEFI Interactive Shell.*|^Shell>.*"
                                  r"|GRUB (?:Geom|Hard Disk|Read) Error.*", re.MULTILINE)),
@@ -82,5 +82,5 @@ def _end(firmware: str, console: str, kernel: bool) -> t.Tuple[str, str]:
     for reason, pattern in _ENDS if kernel else _EARLY_ENDS:
         found = pattern.search(console) or (pattern.search(firmware) if not kernel else None)
         if found:
-            return reason, found[0].strip()
+            return reason, " ".join(found[0].split())
     return "", ""

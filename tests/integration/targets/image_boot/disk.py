@@ -87,10 +87,11 @@ def with_arguments(disk: Path, arguments: str, name: str) -> Path:
 
 
 def with_zeroed_kernel(disk: Path, name: str) -> Path:
-    """A copy whose kernel has its name and size, and only zeros."""
+    """A copy whose kernel has its name and size, and zeros."""
     kernel = re.search(r"/(vmlinuz-[^/]+)/", _debugfs(disk, "ls -p /boot"))
     assert kernel
-    return with_files(disk, {f"boot/{kernel[1]}": bytes(8 * _MIB)}, name)
+    # Not a hole: debugfs would leave out blocks of nothing but zeros, and GRUB complains of another thing then.
+    return with_files(disk, {f"boot/{kernel[1]}": (bytes(4095) + b"\1") * (8 * _MIB // 4096)}, name)
 
 
 def with_files(disk: Path, files: t.Mapping[str, bytes], name: str) -> Path:

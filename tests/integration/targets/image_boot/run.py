@@ -121,7 +121,7 @@ def a_failed_module_is_seen_though_the_console_says_finished() -> None:
 
 
 def a_zeroed_kernel_is_none() -> None:
-    _judged("zeroed kernel", "fail", "no-kernel", "you need to load the kernel first")
+    _judged("zeroed kernel", "fail", "no-kernel", "error: invalid magic number. error: you need to load the kernel first.")
 
 
 def a_wrong_root_is_named() -> None:

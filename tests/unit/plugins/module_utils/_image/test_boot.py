@@ -41,6 +41,11 @@ def test_a_console_says_how_far_it_got(firmware: str, console: str, stage: str, 
     assert (sight.stage, sight.end) == (stage, end) and bool(sight.line) is bool(end)
 
 
+def test_the_first_error_is_told_too() -> None:
+    console = "  Booting `linux'\n\nerror: something wrong with extent.\nerror: you need to load the kernel first.\n\nPress any key to continue..."
+    assert boot_console.seen(SEABIOS, console).line == "error: something wrong with extent. error: you need to load the kernel first."
+
+
 def test_cloud_inits_last_line_names_the_data_source() -> None:
     line = "[   47.1] cloud-init[700]: Cloud-init v. 22.4.2 finished at Fri, 20 Nov 2026 20:14:27 +0000. Datasource DataSourceNoCloud [seed=/dev/sr0].  Up 47\n"
     assert boot_console.seen("", KERNEL + line).datasource == "DataSourceNoCloud"
