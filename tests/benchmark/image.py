@@ -72,7 +72,7 @@ def main() -> None:
 def ours(work: str, cell: Cell, told: t.Dict[str, t.Any]) -> t.List[t.Tuple[str, float, str]]:
     """The first build by stages, a second one that changes nothing, and the same with four cells of one package more each."""
     cache = Cache(f"{work}/cache")
-    settings = Settings(("qcow2", "raw.tar.xz"), "zstd", False, 60, f"{work}/logs")
+    settings = Settings(("qcow2", "raw.tar.xz"), "zstd", False, 60, f"{work}/cache/logs")
     started = time.monotonic()
     (outcome,) = build.build([cell], f"{work}/out", cache, settings, 1)
     rows = [("egi.cmd: all", time.monotonic() - started, "")]

@@ -35,7 +35,6 @@ def verify(cell: Cell, directory: str, cache: Cache, settings: Settings) -> Verd
         raise Failure(f"verify {cell.name}", f"there is no image of it at {path}", "Build it first")
     os.umask(0o022)
     with cache.locked():
-        os.makedirs(settings.logs, exist_ok=True)
         fresh = Cache(cache.work(f"{cell.name}-again"))
         os.makedirs(f"{fresh.directory}/work")
         formats = tuple(dict.fromkeys(one["format"] for one in before["files"] if one["format"] != convert.ROOT_FORMAT))

@@ -45,7 +45,8 @@ class Cache:
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
         """Keep others out, and remove what a killed build left. Raises Failure when another build is at work."""
-        os.makedirs(f"{self.directory}/work", mode=0o755, exist_ok=True)
+        for name in ("work", "logs"):
+            os.makedirs(f"{self.directory}/{name}", mode=0o755, exist_ok=True)
         with open(f"{self.directory}/lock", "w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,9 @@ package came from; after that, which sources it reads.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
+from urllib.parse import unquote
 
 from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._host import apt_files, apt_policy, policy
@@ -37,7 +39,8 @@ _SWITCH = """\
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/preferences.d/egi-cmd-* /etc/apt/auth.conf.d/egi-cmd-* \\
     /etc/apt/apt.conf.d/egi-cmd-* /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap
 """
-_TARGETS = f"apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u >{_DESK}/said/targets\n"
+# What apt would fetch first: an index that was never fetched is in no other list of apt's.
+_TARGETS = f"apt-get --print-uris update >{_DESK}/said/targets\n"
 # What one host must not have of another, and what only says how this build went.
 _CLEAN = f"""\
 rm -rf {_DESK} /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname /var/lib/dbus/machine-id /var/lib/systemd/random-seed \\
@@ -47,6 +50,7 @@ rm -rf {_DESK} /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname /var/lib/dbus/
 find /var/log -type f -delete
 find /tmp /var/tmp -mindepth 1 -delete
 """
+_INRELEASE = re.compile(r"^'(\S+)/dists/(\S+)/InRelease' ", re.MULTILINE)
 _RECORDS = ("packages", "versions", "policy", "targets")
 
 Package = t.Dict[str, str]
@@ -165,9 +169,9 @@ def _prove_priorities(cell: Cell, said: str, action: str) -> None:
 
 def _prove_sources(cell: Cell, said: str, action: str) -> None:
     """The image reads exactly the repositories it was given, and none of the build's mirrors."""
-    wanted = {(uri.rstrip("/"), repository.suite) for one in cell.sets for repository in one.repositories
+    wanted = {(unquote(uri.rstrip("/")), repository.suite) for one in cell.sets for repository in one.repositories
               if policy.is_enabled("apt", repository) for uri in repository.uris}
-    read = {(words[0].rstrip("/"), words[1]) for words in map(str.split, said.splitlines())}
+    read = {(unquote(uri), unquote(suite)) for uri, suite in _INRELEASE.findall(said)}
     if read != wanted:
         differ = ", ".join(" ".join(pair) for pair in sorted(read ^ wanted))
         raise Failure(action, f"the sources that apt reads in the image are not those of the definition: {differ}", "Let post leave apt's sources alone")

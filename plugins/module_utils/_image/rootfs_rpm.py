@@ -22,7 +22,9 @@ TOOLS = ("dnf", "rpm", "tar")
 _LINE = "%{name}\\t%{evr}\\t%{arch}\\t%{source_name}\\t%{sourcerpm}\\t%{from_repo}"
 _CLEAN = """\
 cd "$1"
-rm -rf var/cache/dnf var/cache/libdnf5 var/lib/dnf var/log/dnf* var/log/hawkey.log etc/resolv.conf etc/hostname tmp/egi-cmd-post
+rm -rf "$2/.rpm.lock" "$2/rpmdb.sqlite-shm" var/cache/dnf var/cache/libdnf5 var/lib/dnf var/log/dnf* var/log/hawkey.log etc/resolv.conf etc/hostname \\
+    tmp/egi-cmd-post
+if [ -e "$2/rpmdb.sqlite-wal" ] && [ ! -s "$2/rpmdb.sqlite-wal" ]; then rm "$2/rpmdb.sqlite-wal"; fi
 if [ -e etc/machine-id ]; then : >etc/machine-id; fi
 if [ -d var/log ]; then find var/log -type f -delete; fi
 """
@@ -57,7 +59,7 @@ def build(cell: Cell, sources: Sources, own: Files, stage: str, log: str) -> t.L
     said = build_tools.run([*dnf, "--cacheonly", "repoquery", "--quiet", "--installed", "--queryformat", _LINE], action, env, log, namespace=True)
     packages = _packages(said)
     _prove(cell, packages, action)
-    for script, words in ((_CLEAN, [root]), (_PACK, [root, f"{stage}/rootfs.tar"])):
+    for script, words in ((_CLEAN, [root, _database(cell)[1:]]), (_PACK, [root, f"{stage}/rootfs.tar"])):
         build_tools.run(["sh", "-euc", script, "sh", *words], action, env, log)
     return packages
 
@@ -66,11 +68,19 @@ def _dnf(cell: Cell, root: str, stage: str) -> t.List[str]:
     """Nothing of the build host's own configuration decides; times of the installation come from SOURCE_DATE_EPOCH."""
     with open(f"{stage}/dnf.conf", "w", encoding="ascii") as handle:
         handle.write("[main]\ngpgcheck=1\nplugins=0\ninstall_weak_deps=0\nbest=1\nskip_if_unavailable=0\n")
+    with open(f"{stage}/.rpmmacros", "w", encoding="ascii") as handle:
+        handle.write(f"%_dbpath {_database(cell)}\n")
     return [
         "dnf", "-y", f"--config={stage}/dnf.conf", f"--installroot={root}", f"--setopt=reposdir={stage}{dnf_files.REPOSITORIES}",
-        f"--setopt=cachedir={stage}/cache", f"--setopt=logdir={stage}", "--setopt=varsdir=/nonexistent", f"--releasever={rootfs_sources.version(cell)}",
+        "--setopt=varsdir=/nonexistent", f"--releasever={rootfs_sources.version(cell)}",
         f"--forcearch={cell.machine}",
     ]
+
+
+def _database(cell: Cell) -> str:
+    """Return where the image's own rpm has its database; the build host's may look elsewhere (Debian's: below HOME)."""
+    major = rootfs_sources.version(cell).partition(".")[0]
+    return "/usr/lib/sysimage/rpm" if major.isdigit() and int(major) >= 10 else "/var/lib/rpm"
 
 
 def _write(files: t.Mapping[str, File], top: str, keys: str) -> None:

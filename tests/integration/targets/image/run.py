@@ -13,6 +13,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,12 +48,13 @@ class Skipped(Exception):
 def base() -> Answer:
     """The distribution this machine runs, from where its own apt gets it."""
     system = next(line.partition("=")[2].strip('"') for line in Path("/etc/os-release").read_text().splitlines() if line.startswith("ID="))
-    targets = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Identifier: Packages"])
-    urls = {suite: url for url, suite, component in map(str.split, targets.splitlines()) if component == "main"}
+    # What it would fetch, and not what it has: its lists may be empty.
+    places = re.findall(r"^'(http\S+/)dists/(\S+)/InRelease' ", run(["apt-get", "--print-uris", "update"]), re.MULTILINE)
+    urls = {suite: url for url, suite in places if url.rstrip("/").endswith((f"/{system}", f"/{system}-security"))}
     suites = [codename(), f"{codename()}-updates", f"{codename()}-security"]
     keyring = KEYRINGS.get(system, "")
     if not Path(keyring).exists() or not all(urls.get(suite, "").startswith("http") for suite in suites):
-        raise Skipped(f"apt knows no web server with main of {', '.join(suites)}")
+        raise Skipped(f"apt knows no web server with {', '.join(suites)}")
     for suite in suites:
         try:
             urllib.request.urlopen(f"{urls[suite]}dists/{suite}/InRelease", timeout=15).close()
