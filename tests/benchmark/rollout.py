@@ -53,7 +53,7 @@ CALLBACK = '''
 import collections, json, os, resource, time
 from ansible.plugins.callback import CallbackBase
 
-HERE = ("debug", "set_fact", "fail", "assert", "include_tasks", "include_role", "add_host")
+HERE = ("debug", "set_fact", "fail", "assert", "include_tasks", "include_role", "add_host", "validate_argument_spec")
 
 
 class CallbackModule(CallbackBase):
