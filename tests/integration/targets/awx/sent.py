@@ -15,7 +15,7 @@ import ansible_runner
 # Nothing listens on the discard port of this session's loopback.
 NOWHERE = "http://127.0.0.1:9"
 TYPES: dict[str, t.Any] = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list}
-PLAY = [{"hosts": "localhost", "connection": "local", "gather_facts": False,
+PLAY = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
          "tasks": [{"ansible.builtin.include_role": {"name": "egi.cmd.awx", "apply": {"ignore_errors": True}}}]}]
 
 
