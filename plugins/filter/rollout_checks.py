@@ -33,6 +33,10 @@ options:
       - Commands in one text, one a line, or the list as JSON; empty text or null for none.
     type: raw
     required: true
+  before:
+    description: Whether these run before the change only. Then none may be C(tasks) or have C(compare).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,10 +53,10 @@ _value:
 """
 
 
-def rollout_checks(checks: t.Any) -> list[dict[str, t.Any]]:
+def rollout_checks(checks: t.Any, before: bool = False) -> list[dict[str, t.Any]]:
     """Return the checks with all keys."""
     try:
-        return [{**check, "tasks": _found(check["tasks"])} if check["kind"] == "tasks" else check for check in checks_of(checks)]
+        return [{**check, "tasks": _found(check["tasks"])} if check["kind"] == "tasks" else check for check in checks_of(checks, before)]
     except Failure as failure:
         raise AnsibleFilterError(str(failure)) from None
 

@@ -72,11 +72,75 @@ options:
     type: list
     elements: dict
     default: []
+    suboptions: &check
+      name:
+        description: What verdicts call it.
+        type: str
+        required: true
+      kind:
+        description: Which of the next options says what to check.
+        type: str
+        choices: [command, url, port, service, tasks]
+        required: true
+      command:
+        description: A command, without a shell.
+        type: str
+        default: ''
+      url:
+        description: A URL to get.
+        type: str
+        default: ''
+      port:
+        description: A port of the host itself.
+        type: int
+        default: 0
+      service:
+        description: A unit of systemd.
+        type: str
+        default: ''
+      tasks:
+        description: A file of tasks, for the playbook.
+        type: str
+        default: ''
+      rc:
+        description: The command's expected exit status.
+        type: int
+        default: 0
+      status:
+        description: The URL's expected status.
+        type: int
+        default: 200
+      contains:
+        description: A text that the URL's answer must have.
+        type: str
+        default: ''
+      retries:
+        description: How often to repeat a check that fails.
+        type: int
+        default: 0
+      delay:
+        description: Seconds between two tries.
+        type: int
+        default: 5
+      timeout:
+        description: Seconds after which a try has failed.
+        type: int
+        default: 30
+      compare:
+        description: What to compare with the time before the change.
+        type: str
+        choices: ['', result, number]
+        default: ''
+      tolerance:
+        description: How far the number may be from the one before, a number or a percentage.
+        type: str
+        default: 10%
   checks:
     description: Health checks, as P(egi.cmd.rollout_checks#filter) returns them. Those of the kind C(tasks) are left to the playbook.
     type: list
     elements: dict
     default: []
+    suboptions: *check
   passed:
     description: Names of health checks of the kind C(tasks) that the playbook has seen pass.
     type: list
@@ -167,6 +231,23 @@ from ansible_collections.egi.cmd.plugins.module_utils._host.families import host
 from ansible_collections.egi.cmd.plugins.module_utils._host.sync_host import packages_of
 
 _SHOWN = 5
+_CHECK: t.Dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": ["command", "url", "port", "service", "tasks"], "required": True},
+    "command": {"type": "str", "default": ""},
+    "url": {"type": "str", "default": ""},
+    "port": {"type": "int", "default": 0},
+    "service": {"type": "str", "default": ""},
+    "tasks": {"type": "str", "default": ""},
+    "rc": {"type": "int", "default": 0},
+    "status": {"type": "int", "default": 200},
+    "contains": {"type": "str", "default": ""},
+    "retries": {"type": "int", "default": 0},
+    "delay": {"type": "int", "default": 5},
+    "timeout": {"type": "int", "default": 30},
+    "compare": {"type": "str", "choices": ["", "result", "number"], "default": ""},
+    "tolerance": {"type": "str", "default": "10%"},
+}
 
 
 class _Host:
@@ -271,8 +352,8 @@ def main() -> None:
             "skip": {"type": "list", "elements": "str", "choices": ["disk", "packages", "locks"], "default": []},
             "free": {"type": "int", "default": 500},
             "timeout": {"type": "int", "default": 60},
-            "pre_checks": {"type": "list", "elements": "dict", "default": []},
-            "checks": {"type": "list", "elements": "dict", "default": []},
+            "pre_checks": {"type": "list", "elements": "dict", "default": [], "options": _CHECK},
+            "checks": {"type": "list", "elements": "dict", "default": [], "options": _CHECK},
             "passed": {"type": "list", "elements": "str", "default": []},
             "status": {"type": "str", "choices": ["soaking", "passed", "failed", "rollback_failed"], "default": "passed"},
             "packages": {"type": "list", "elements": "dict", "default": []},

@@ -80,7 +80,10 @@ def _number_problem(check: Check, now: t.Optional[float], before: t.Optional[flo
     if now is None or before is None:
         return f"printed no number {'now' if now is None else 'before the change'} to compare"
     tolerance = check["tolerance"]
-    allowed = abs(before) * float(tolerance[:-1]) / 100 if tolerance.endswith("%") else float(tolerance)
+    try:
+        allowed = abs(before) * float(tolerance[:-1]) / 100 if tolerance.endswith("%") else float(tolerance)
+    except ValueError:
+        return f"has the tolerance '{tolerance}', which is no number"
     return f"was {before:g} before the change and is {now:g}, more than {tolerance} away" if abs(now - before) > allowed else ""
 
 

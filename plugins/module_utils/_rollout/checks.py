@@ -27,11 +27,12 @@ _FILTER = re.compile(r"^.*(?:original message|The filter plugin '[^']+' failed|T
 _KIND_OF_TASK = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
 
 
-def checks_of(given: t.Any) -> t.List[Check]:
+def checks_of(given: t.Any, before: bool = False) -> t.List[Check]:
     """Return checks with every key filled in: name, kind, those of KINDS, the numbers of _DEFAULTS and the texts of _TEXTS.
 
     given: list of mappings with one of KINDS, or of commands; the same as JSON, or one command a line; nothing as
-    None or "". Raise Failure naming the check that is wrong.
+    None or "". before: they run before the change only, when there is nothing to compare with. Raise Failure naming the
+    check that is wrong.
     """
     listed = from_json(given)
     if isinstance(listed, str):
@@ -46,6 +47,9 @@ def checks_of(given: t.Any) -> t.List[Check]:
     for number, name in enumerate(names, 1):
         if name in names[:number - 1]:
             raise Failure(f"read health check {number}", f"an earlier one is called '{name}' as well", "Give each a name of its own")
+        if before and (checks[number - 1]["compare"] or checks[number - 1]["tasks"]):
+            raise Failure(f"read health check {number}", "a check before the change is no file of tasks, and is compared with nothing",
+                          "Make it one of rollout_health_checks, or a command")
     return checks
 
 
@@ -67,8 +71,7 @@ def _check(number: int, given: t.Any) -> Check:
     for key, default in _DEFAULTS.items():
         value = given.get(key)
         check[key] = _number(action, key, default if value in (None, "") else value)
-    if check["port"]:
-        check["port"] = _number(action, "port", check["port"])
+    check["port"] = _number(action, "port", check["port"] or 0)
     check.update({key: "" if given.get(key) is None else str(given[key]) for key in _TEXTS})
     _check_texts(action, check)
     return check

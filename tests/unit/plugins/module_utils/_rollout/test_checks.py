@@ -33,6 +33,13 @@ def test_the_other_kinds() -> None:
     assert (found[0]["status"], found[1]["port"], found[1]["retries"], found[2]["delay"]) == (204, 8774, 3, 5)
 
 
+@pytest.mark.parametrize("given", [{"tasks": "x.yml"}, {"command": "x", "compare": "result"}])
+def test_a_check_before_the_change_has_nothing_to_compare_with(given: object) -> None:
+    assert checks_of([given])
+    with pytest.raises(Failure, match="health check 2: a check before the change is no file of tasks"):
+        checks_of(["true", given], before=True)
+
+
 def test_what_is_compared() -> None:
     found = checks_of([{"command": "x", "compare": "number"}, {"command": "y", "compare": "number", "tolerance": 5}, {"port": 1, "compare": "result"}, "z"])
     assert [(one["compare"], one["tolerance"]) for one in found] == [("number", "10%"), ("number", "5"), ("result", ""), ("", "")]
