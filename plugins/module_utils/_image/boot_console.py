@@ -23,8 +23,8 @@ _SPOKE = {
 }
 # The first that is found says why there is nothing to wait for.
 _ENDS = (
-    ("no-root", re.compile(r"ALERT! +\S+ does not exist.*|Gave up waiting for (?:the )?root .*|VFS: Unable to mount root fs.*|VFS: Cannot open root device.*"
-                           r"|dracut-initqueue.*[Tt]imeout.*|Warning: /dev/\S+ does not exist")),
+    ("no-root", re.compile(r"ALERT! +\S+ does not exist|VFS: Unable to mount root fs.*|VFS: Cannot open root device.*|Warning: /dev/\S+ does not exist")),
+    ("no-root", re.compile(r"Gave up waiting for (?:the )?root [^.\n]*|dracut-initqueue.*[Tt]imeout.*")),
     ("panic", re.compile(r"Kernel panic - not syncing.*|You are in emergency mode.*|Entering emergency mode.*")),
 )
 # The same before a kernel has spoken: its messages could look like these.

@@ -25,6 +25,7 @@ from ansible_collections.egi.cmd.plugins.module_utils._image.seed_place import d
 
 _GROWTH = 4 << 30  # bytes more than the image has, for the root file system to grow into
 _LOOK = 0.5  # seconds between two looks at a console
+_SETTLE = 3.0  # from a line that ends a boot to the one that says why
 # Without a word from a kernel: KVM may open and then hang (measured: a software KVM stopped after two lines of the BIOS).
 _KERNEL = {"kvm": 15.0, "tcg": 180.0}
 _QUIET_LOGIN = 20.0  # from a login prompt until cloud-init is not waited for any more
@@ -162,8 +163,11 @@ def _watch(machine: qemu.Machine, boot: Boot, nonce: str, accelerator: str) -> E
     limit = boot.timeout + (_INSTALL if boot.mirror else 0)
     while True:
         status = machine.ended()
-        firmware, console = boot_console.plain(machine.firmware()), boot_console.plain(machine.console())
-        sight, now = boot_console.seen(firmware, console), time.monotonic()
+        firmware, console, sight = _seen(machine)
+        if sight.end:
+            time.sleep(_SETTLE)
+            firmware, console, sight = _seen(machine)
+        now = time.monotonic()
         report = boot_probe.extracted(console, nonce)
         if report is not None:
             return Ending("booted", "it reported", report)
@@ -183,6 +187,11 @@ def _watch(machine: qemu.Machine, boot: Boot, nonce: str, accelerator: str) -> E
         if now - begun > limit:
             return Ending("timeout", f"{limit} seconds were over; the last words were: {boot_console.last_lines(console) or 'none'}")
         time.sleep(_LOOK)
+
+
+def _seen(machine: qemu.Machine) -> t.Tuple[str, str, boot_console.Sight]:
+    firmware, console = boot_console.plain(machine.firmware()), boot_console.plain(machine.console())
+    return firmware, console, boot_console.seen(firmware, console)
 
 
 def _clear(sight: boot_console.Sight, boot: Boot, console: str, nonce: str) -> t.Optional[Ending]:

@@ -125,7 +125,7 @@ def a_zeroed_kernel_is_none() -> None:
 
 
 def a_wrong_root_is_named() -> None:
-    _judged("wrong root", "fail", "no-root", "")
+    _judged("wrong root", "fail", "no-root", "LABEL=nowhere does not exist")
 
 
 def an_image_that_looks_elsewhere_has_no_data_source() -> None:

@@ -41,6 +41,13 @@ def test_a_console_says_how_far_it_got(firmware: str, console: str, stage: str, 
     assert (sight.stage, sight.end) == (stage, end) and bool(sight.line) is bool(end)
 
 
+def test_a_root_that_is_missing_is_named() -> None:
+    console = KERNEL + ("Gave up waiting for root file system device.  Common problems:\n - Boot args (cat /proc/cmdline)\n"
+                        "ALERT!  LABEL=nowhere does not exist.  Dropping to a shell!\n")
+    assert boot_console.seen(SEABIOS, console).line == "ALERT! LABEL=nowhere does not exist"
+    assert boot_console.seen(SEABIOS, console[:150]).line == "Gave up waiting for root file system device"
+
+
 def test_the_first_error_is_told_too() -> None:
     console = "  Booting `linux'\n\nerror: something wrong with extent.\nerror: you need to load the kernel first.\n\nPress any key to continue..."
     assert boot_console.seen(SEABIOS, console).line == "error: something wrong with extent. error: you need to load the kernel first."
