@@ -73,18 +73,18 @@ def disk(places: t.Sequence[str], free_mib: int) -> str:
 
 def pending(family: str, run: Run, record: str, records: str) -> str:
     """Return what an earlier change of packages left half done, '' when nothing or when this rollout itself did."""
-    newest = _newest_record(records)
+    paths = [sync_record.path_of(one, records) for one in sync_record.ids(records)]
+    path = max(paths, key=os.path.getmtime, default="")
+    newest = sync_record.load(path) if path else None
+    verified = 0.0
     if newest is not None and newest.state in (sync_record.PLANNED, sync_record.FAILED):
         if newest.record == record:
             return ""
         if newest.state == sync_record.PLANNED:
             return f"package_sync was interrupted in the middle of record '{newest.record}'"
-    return _pending_apt(run) if family == "apt" else _pending_dnf(_HISTORY)
-
-
-def _newest_record(records: str) -> t.Optional[sync_record.Record]:
-    paths = [sync_record.path_of(one, records) for one in sync_record.ids(records)]
-    return sync_record.load(max(paths, key=os.path.getmtime)) if paths else None
+    elif newest is not None:
+        verified = os.path.getmtime(path)
+    return _pending_apt(run) if family == "apt" else _pending_dnf(_HISTORY, verified)
 
 
 def _pending_apt(run: Run) -> str:
@@ -96,16 +96,19 @@ def _pending_apt(run: Run) -> str:
     return f"dpkg --audit: {(out or err).strip().splitlines()[0]}" if status and (out or err).strip() else ""
 
 
-def _pending_dnf(history: str) -> str:
-    """Return whether dnf's newest transaction never ended: its state in the history is still 0, "unknown"."""
+def _pending_dnf(history: str, verified: float) -> str:
+    """Return whether dnf's newest transaction never ended: its state in the history is still 0, "unknown".
+
+    verified: when package_sync last saw that all is as it should be; dnf does not look back at what was killed before.
+    """
     if not os.path.exists(history):
         return ""
     with contextlib.closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as database:
         try:
-            newest = database.execute("SELECT id, state FROM trans ORDER BY id DESC LIMIT 1").fetchone()
+            newest = database.execute("SELECT id, state, dt_begin FROM trans ORDER BY id DESC LIMIT 1").fetchone()
         except sqlite3.Error as error:
             return f"dnf's history cannot be read ({error})"
-    return f"dnf's transaction {newest[0]} was interrupted" if newest and newest[1] == 0 else ""
+    return f"dnf's transaction {newest[0]} was interrupted" if newest and newest[1] == 0 and newest[2] > verified else ""
 
 
 def held(locks: t.Sequence[str], process_files: t.Sequence[str], wait: int) -> str:

@@ -60,11 +60,16 @@ def test_what_dpkg_left_half_done_is_named(tmp_path: pathlib.Path) -> None:
 def test_what_dnf_never_ended_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, states: list[int], problem: str) -> None:
     history = tmp_path / "history.sqlite"
     with sqlite3.connect(history) as database:
-        database.execute("CREATE TABLE trans (id INTEGER PRIMARY KEY, state INTEGER)")
-        database.executemany("INSERT INTO trans (state) VALUES (?)", [(state,) for state in states])
+        database.execute("CREATE TABLE trans (id INTEGER PRIMARY KEY, state INTEGER, dt_begin INTEGER)")
+        database.executemany("INSERT INTO trans (state, dt_begin) VALUES (?, 1000)", [(state,) for state in states])
     database.close()
     monkeypatch.setattr(precheck, "_HISTORY", str(history))
-    assert precheck.pending("dnf", run_of(), "r", str(tmp_path / "records")) == problem
+    records = tmp_path / "records"
+    assert precheck.pending("dnf", run_of(), "r", str(records)) == problem
+    sync_record.save(sync_record.path_of("since", str(records)), sync_record.Record("since", "s", "dnf", sync_record.APPLIED))
+    assert precheck.pending("dnf", run_of(), "r", str(records)) == "", "package_sync has looked at everything since"
+    os.utime(records / "since.json", (999, 999))
+    assert precheck.pending("dnf", run_of(), "r", str(records)) == problem
 
 
 def test_an_interrupted_rollout_is_finished_by_itself_and_by_no_other(tmp_path: pathlib.Path) -> None:
