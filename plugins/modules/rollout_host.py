@@ -354,7 +354,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 60},
             "pre_checks": {"type": "list", "elements": "dict", "default": [], "options": _CHECK},
             "checks": {"type": "list", "elements": "dict", "default": [], "options": _CHECK},
-            "passed": {"type": "list", "elements": "str", "default": []},
+            "passed": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "status": {"type": "str", "choices": ["soaking", "passed", "failed", "rollback_failed"], "default": "passed"},
             "packages": {"type": "list", "elements": "dict", "default": []},
             "reason": {"type": "str", "default": ""},
