@@ -285,7 +285,7 @@ ARGUMENTS = {
     "reports": {"type": "path", "required": True},
     "accelerator": {"type": "str", "choices": ["auto", "kvm", "tcg"], "default": "auto"},
     "force": {"type": "bool", "default": False},
-    "require_pass": {"type": "bool", "default": True},
+    "require_pass": {"type": "bool", "default": True, "no_log": False},
 }
 Verdict = boot_record.Verdict
 
