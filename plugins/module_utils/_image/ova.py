@@ -124,9 +124,7 @@ def archive(content: t.Sequence[Part], epoch: int, large: bool = False) -> t.Ite
     for part in content:
         if part.size > _MOST and not large:
             raise Failure(f"pack {part.name}", f"it has {part.size} bytes, more than a member of an OVA can have ({_MOST})", "Write a directory instead")
-        header = tarfile.TarInfo(part.name)
-        header.size, header.mtime, header.mode = part.size, epoch, 0o644
-        yield header.tobuf(tarfile.GNU_FORMAT if large else tarfile.USTAR_FORMAT, "utf-8", "strict")
+        yield _header(part, epoch, large)
         given = 0
         for chunk in part.chunks():
             given += len(chunk)
@@ -137,6 +135,17 @@ def archive(content: t.Sequence[Part], epoch: int, large: bool = False) -> t.Ite
         written += _BLOCK + given + -given % _BLOCK
     end = 2 * _BLOCK
     yield b"\0" * (end + -(written + end) % _RECORD)
+
+
+def _header(part: Part, epoch: int, large: bool) -> bytes:
+    """The header of a member, the same of every Python: before 3.9 tarfile writes zeros as the device of a regular file, later nothing."""
+    member = tarfile.TarInfo(part.name)
+    member.size, member.mtime, member.mode = part.size, epoch, 0o644
+    block = bytearray(member.tobuf(tarfile.GNU_FORMAT if large else tarfile.USTAR_FORMAT, "utf-8", "strict"))
+    block[329:345] = bytes(16)
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    return bytes(block)
 
 
 def _digest(name: str, part: Part) -> str:

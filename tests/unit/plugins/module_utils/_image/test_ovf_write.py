@@ -100,6 +100,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest
     assert packages[0] == packages[1]
 
 
+def test_every_python_writes_the_same_header() -> None:
+    header = next(ova.archive([ova.from_bytes("alpha.ovf", b"x" * 100)], 1763596800))
+    assert header == (
+        b"alpha.ovf".ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"00000000144\0" + b"15107455000\0" + b"007601\0 " + b"0"
+        + bytes(100) + b"ustar\x0000" + bytes(247)
+    )
+
+
 def test_packing_again_changes_nothing_and_another_disk_does(tmp_path: Path) -> None:
     path = packed(tmp_path)
     content = ova.parts(STEM, envelope(), {DISK: str(tmp_path / DISK)})
