@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import typing as t
 
@@ -20,6 +21,8 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 Record = t.Dict[str, t.Any]
 
 _RECORD = "record.json"
+# Keys of a build lie below it, and a list of keys in a sources file is divided by blanks.
+_PATH = re.compile(r"[A-Za-z0-9/._+-]+\Z")
 _KEPT = 2  # stages of a cell: what it is, and what it was before
 
 
@@ -37,10 +40,12 @@ class Stage(t.NamedTuple):
 
 
 class Cache:
-    """A directory of stages. Only one build at a time works in it."""
+    """A directory of stages. Only one build at a time works in it. Raises Failure for a path that apt cannot be told."""
 
     def __init__(self, directory: str) -> None:
         self.directory = os.path.abspath(directory)
+        if not _PATH.match(self.directory):
+            raise Failure(f"use cache {self.directory}", "its path has other characters than letters, digits and ._+-", "Give another cache")
 
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:

@@ -44,10 +44,9 @@ _TARGETS = f"apt-get --print-uris update >{_DESK}/said/targets\n"
 # What one host must not have of another, and what only says how this build went.
 _CLEAN = f"""\
 rm -rf {_DESK} /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname /var/lib/dbus/machine-id /var/lib/systemd/random-seed \\
-    /var/cache/ldconfig/aux-cache /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb \\
-    /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/lib/cloud/*
+    /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/lib/cloud/*
 : >/etc/machine-id
-find /var/log -type f -delete
+find /var/log /var/lib/apt/lists /var/cache/apt -type f -delete
 find /tmp /var/tmp -mindepth 1 -delete
 """
 _INRELEASE = re.compile(r"^'(\S+)/dists/(\S+)/InRelease' ", re.MULTILINE)

@@ -66,6 +66,11 @@ def test_only_one_build_works_in_a_cache_and_the_next_sweeps(tmp_path: pathlib.P
         assert os.listdir(tmp_path / "work") == []
 
 
+def test_a_path_that_a_sources_file_cannot_have_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(Failure, match="other characters"):
+        Cache(str(tmp_path / "other cache"))
+
+
 def test_of_old_stages_the_newest_stays(cache: Cache) -> None:
     for number, key in enumerate("abcd"):
         os.utime(kept(cache, STAGE._replace(key=key * 64)), (number, number))

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not all(map(shutil.which, ("qemu-img", "tar", "x
 def _source(tmp_path: pathlib.Path) -> convert.Source:
     """Data, zeros that were written, and a hole."""
     disk = tmp_path / "disk.raw"
-    noise = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(100_000))
+    noise = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(25_000))
     with open(disk, "wb") as handle:
         handle.write(noise + bytes(4 << 20))
         handle.seek(40 << 20)
