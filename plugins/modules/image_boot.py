@@ -64,7 +64,7 @@ options:
       transport:
         description:
           - How the guest is told its configuration. V(ec2) has a metadata service that wants a token (IMDSv2); the others are discs.
-          - V(none) tells it nothing. It passes when a login is offered and the power button works.
+          - V(none) tells it nothing. It passes when it is up and the power button works.
         type: str
         choices: [nocloud, configdrive, opennebula, ovf, ec2, none]
         default: nocloud

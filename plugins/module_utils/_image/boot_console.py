@@ -35,19 +35,20 @@ _EARLY_ENDS = (
                                  r"|GRUB (?:Geom|Hard Disk|Read) Error.*", re.MULTILINE)),
 )
 _FINISHED = re.compile(r"Cloud-init v\. (\S+) finished at .*?Datasource (\S+)")
-_LOGIN = re.compile(r"^\S+ login:", re.MULTILINE)
+# On a machine so busy that the serial port's device is late, the first has no prompt, and still is up.
+_UP = re.compile(r"^\S+ login:|Reached target .*(?:multi-user\.target|Multi-User System)", re.MULTILINE)
 _CLOUD_INIT = re.compile(r"[Cc]loud-init")
 
 
 class Sight(t.NamedTuple):
     """An opinion. end, line: the reason there is nothing to wait for, and what says so. datasource: what cloud-init finished with.
-    login: a login is offered; cloud_init: it was heard of."""
+    up: a login is offered, or could be; cloud_init: it was heard of."""
 
     stage: str
     end: str = ""
     line: str = ""
     datasource: str = ""
-    login: bool = False
+    up: bool = False
     cloud_init: bool = False
 
 
@@ -64,7 +65,7 @@ def seen(firmware: str, console: str) -> Sight:
             stage = name
     end, line = _end(firmware, console, STAGES.index(stage) >= STAGES.index("kernel"))
     finished = _FINISHED.search(console)
-    return Sight(stage, end, line, finished[2] if finished else "", bool(_LOGIN.search(console)), bool(_CLOUD_INIT.search(console)))
+    return Sight(stage, end, line, finished[2] if finished else "", bool(_UP.search(console)), bool(_CLOUD_INIT.search(console)))
 
 
 def silence(stage: str) -> str:

@@ -28,7 +28,7 @@ _LOOK = 0.5  # seconds between two looks at a console
 _SETTLE = 3.0  # from a line that ends a boot to the one that says why
 # Without a word from a kernel: KVM may open and then hang (measured: a software KVM stopped after two lines of the BIOS).
 _KERNEL = {"kvm": 15.0, "tcg": 180.0}
-_QUIET_LOGIN = 20.0  # from a login prompt until cloud-init is not waited for any more
+_QUIET_UP = 20.0  # from being up until cloud-init is not waited for any more
 _REPORT = 150.0  # from cloud-init's end to the report; emulated, a list of packages takes a while
 _INSTALL = 600  # what update and install may take more
 _POWER_OFF = 90.0
@@ -119,7 +119,7 @@ def _judged(boot: Boot, nonce: str, size: int, ending: Ending, off: bool) -> t.T
         verdict = "inconclusive" if ending.reason in ("tester-error", "no-firmware") else "fail"
         return verdict, ending.reason, ending.why, []
     if ending.report is None:
-        found = [boot_judge.Check("login", True, ending.why), boot_judge.Check("power-off", off, "by the power button")]
+        found = [boot_judge.Check("up", True, ending.why), boot_judge.Check("power-off", off, "by the power button")]
     else:
         found = boot_judge.checks(boot, ending.report, nonce, size, off)
     return (*boot_judge.verdict(found), found)
@@ -174,12 +174,12 @@ def _watch(machine: qemu.Machine, boot: Boot, nonce: str, accelerator: str) -> E
         ending = _clear(sight, boot, console, nonce) or (_gone(machine, sight, status, console) if status is not None else None)
         if ending:
             return ending
-        if sight.login:
-            since.setdefault("login", now)
+        if sight.up:
+            since.setdefault("up", now)
             if boot.transport == "none":
-                return Ending("booted", "it offers a login")
-            if not sight.cloud_init and now - since["login"] > _QUIET_LOGIN:
-                return Ending("no-datasource", "it offers a login and cloud-init did not run: it saw no data source that the image looks for")
+                return Ending("booted", "it is up")
+            if not sight.cloud_init and now - since["up"] > _QUIET_UP:
+                return Ending("no-datasource", "it is up and cloud-init did not run: it saw no data source that the image looks for")
         if sight.datasource and now - since.setdefault("finished", now) > _REPORT + (_INSTALL if boot.mirror else 0):
             return Ending("timeout", f"cloud-init finished with {sight.datasource}, and no report followed")
         if boot_console.STAGES.index(sight.stage) < boot_console.STAGES.index("kernel") and now - begun > min(_KERNEL[accelerator], limit):

@@ -58,9 +58,10 @@ def test_cloud_inits_last_line_names_the_data_source() -> None:
     assert boot_console.seen("", KERNEL + line).datasource == "DataSourceNoCloud"
 
 
-def test_a_login_without_cloud_init_is_seen() -> None:
-    sight = boot_console.seen("", KERNEL + "\nDebian GNU/Linux 12 localhost ttyS0\n\nlocalhost login: ")
-    assert sight.login and not sight.cloud_init
+@pytest.mark.parametrize("line", ["\nlocalhost login: ", "[  OK  ] Reached target multi-user.target - Multi-User System.\n"])
+def test_a_machine_that_is_up_without_cloud_init_is_seen(line: str) -> None:
+    sight = boot_console.seen("", KERNEL + line)
+    assert sight.up and not sight.cloud_init
 
 
 def test_escapes_are_not_text() -> None:
