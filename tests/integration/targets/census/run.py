@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -102,7 +103,8 @@ def snapshot() -> str:
 
 def prepare() -> None:
     """Publish the site, mirror it, and point the hosts there."""
-    WORK.mkdir(exist_ok=True)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir()
     done = subprocess.run(["/usr/bin/python3", "-m", "lab.site"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     for host in ROOTS:
