@@ -15,7 +15,10 @@ from tests.run.report import Report
 from tests.run.sanity import LEAVE_OUT, ansible_test_environment
 
 # Real tools that unit tests let judge: signing, TLS, transfer, compressed indices, package headers, images
-_JUDGES = ("gnupg", "gpgv", "openssl", "python3-solv", "rpm", "rsync", "sqv", "xorriso", "zchunk", "zstd")
+_JUDGES = (
+    "dosfstools", "fdisk", "gnupg", "gpgv", "grub-efi-amd64-bin", "grub-pc-bin", "mtools", "openssl", "python3-solv", "qemu-utils", "rpm", "rsync",
+    "sqv", "xorriso", "zchunk", "zstd",
+)
 # The rest is pure: it never imports Ansible (tests/unit/repository/test_architecture.py), so that the core makes no difference.
 _KNOW_ANSIBLE = ("filter", "lookup", "test")
 _SYSTEM_MODULES = Path("/usr/lib/python3/dist-packages")

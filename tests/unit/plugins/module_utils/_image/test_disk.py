@@ -160,3 +160,22 @@ def test_boot_code_that_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
     one = disk_layout.layout(96 << 20, "x86_64", DIGEST)
     with pytest.raises(Failure, match="GRUB's images"):
         disk_boot.embed(str(tmp_path / "none"), one, bytes(512), bytes(one.bios.size + 1))
+
+
+@pytest.mark.skipif(not all(shutil.which(name, path=PATH) for name in ("grub-mkimage", "mkfs.vfat", "mtools", "setpriv"))
+                    or not all(os.path.isdir(f"{disk_boot.GRUB}/{one.target}") for one in disk_boot.FIRMWARE["x86_64"]), reason="needs GRUB and mtools")
+def test_what_firmware_starts_is_the_same_later_elsewhere(tmp_path: pathlib.Path) -> None:
+    one = disk_layout.layout(96 << 20, "x86_64", DIGEST)
+
+    def installed(directory: pathlib.Path) -> bytes:
+        directory.mkdir(parents=True)
+        disk = directory / "disk.raw"
+        disk.touch()
+        os.truncate(disk, one.size)
+        disk_boot.install(str(disk), one, "x86_64", disk_layout.identifier(DIGEST, "fs"), DIGEST, EPOCH, str(directory), str(directory / "log"))
+        return disk.read_bytes()
+
+    first = installed(tmp_path / "first")
+    time.sleep(2.1)  # the step of FAT's clock
+    assert first == installed(tmp_path / "some" / "where")
+    assert b"BOOTX64 EFI" in first
