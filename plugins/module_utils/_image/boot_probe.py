@@ -74,15 +74,18 @@ report() {
     if [ -n "$install" ]; then section install add; section installed packages; fi
     section end true
 }
+say() {
+    for copy in 1 2; do
+        gzip -9n </run/egi-cmd-report | base64 -w 100 | sed "s/^/$nonce.$copy:/"
+        printf '%%s.%%s=%%s\\n' "$nonce" "$copy" "$(sha256sum </run/egi-cmd-report | cut -c 1-64)"
+    done | sed 's/$/\\r/'
+}
 tell() {
     waited=0
     while [ ! -e /run/cloud-init/result.json ] && [ $waited -lt %(patience)d ]; do sleep 1; waited=$((waited + 1)); done
     dmesg -n 1 2>/dev/null
     report >/run/egi-cmd-report
-    for _copy in 1 2; do
-        gzip -9n </run/egi-cmd-report | base64 -w 100 | sed "s/^/$nonce:/"
-        printf '%%s=%%s\\n' "$nonce" "$(sha256sum </run/egi-cmd-report | cut -c 1-64)"
-    done | sed 's/$/\\r/' >/dev/console
+    say >/dev/console
     sleep 3
     poweroff
 }
