@@ -25,13 +25,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import jsonschema
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from image_site import EPOCH, SITE, WORK, Answer, called, codename, module, publish, release, rpm, run, serve  # noqa: E402
 
+TOP = Path(__file__).resolve().parents[4]
 for _path in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"):
     sys.path.append(_path)
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+sys.path.insert(0, str(TOP))
 
 from ansible_collections.egi.cmd.plugins.module_utils._host import openpgp  # noqa: E402
 from tests.run.machine import prepare  # noqa: E402
@@ -90,6 +93,7 @@ class Bench:
 def image(directory: Path = OUT, cell: str = "site-cloud-container-x86_64") -> Answer:
     """What image.json says; every file is what it says."""
     told: Answer = json.loads((directory / cell / "image.json").read_text())
+    jsonschema.validate(told, json.loads((TOP / "plugins/module_utils/_image/image.schema.json").read_text()))
     for one in told["files"]:
         content = (directory / cell / one["name"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (one["size"], one["sha256"])
@@ -223,7 +227,7 @@ def disk(bench: Bench) -> None:
     run(["qemu-img", "check", str(OUT / cell / f"{cell}.qcow2")])
     (raw,) = glob.glob(f"{CACHE}/disk/{cell}/*/disk.raw")
     assert "sectors" in run(["sfdisk", "--verify", raw])
-    start = int(run(["sfdisk", "--list", "--output", "Start", "--noheadings", "--quiet", raw]).split()[-1]) * 512
+    start = int(run(["sfdisk", "--list", "--output", "Start", "--quiet", raw]).split()[-1]) * 512
     grub = run(["debugfs", "-R", "cat /boot/grub/grub.cfg", f"{raw}?offset={start}"])
     assert "root=LABEL=site-root" in grub
     assert "BOOTX64" in run(["mdir", "-i", f"{raw}@@{2 << 20}", "::/EFI/BOOT"])
