@@ -65,7 +65,8 @@ def prepare() -> None:
     empty = WORK / "empty.raw"
     disks.run("truncate", "-s", "64M", str(empty))
     elsewhere = {"etc/cloud/cloud.cfg.d/95-elsewhere.cfg": b"datasource_list: [ConfigDrive, OpenNebula]\n"}
-    own = {"var/lib/cloud/seed/nocloud/meta-data": b"instance-id: own\nlocal-hostname: own\n", "var/lib/cloud/seed/nocloud/user-data": b"#cloud-config\n{}\n"}
+    own = {"var/lib/cloud/seed/nocloud/meta-data": b"instance-id: own\nlocal-hostname: own\n", "var/lib/cloud/seed/nocloud/user-data": b"#cloud-config\n{}\n",
+           "etc/cloud/cloud.cfg.d/95-own.cfg": b"datasource_list: [NoCloud, None]\n"}
     state["boots"] = {
         "mirror": state["good"],
         "ovf": {"image": str(good), "firmware": "uefi", "transport": "ovf", "user_data": {"runcmd": [["false"]]},
