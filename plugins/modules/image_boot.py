@@ -311,8 +311,8 @@ def _run(module: AnsibleModule) -> t.Dict[str, t.Any]:
         "changed": bool(wanted), "verdicts": [verdict for verdict in after if verdict],
         "files": [os.path.join(reports, f"{boot.report}.json") for boot in boots], "booted": [boot.title for boot in wanted]}
     if module._diff:  # pylint: disable=protected-access
-        states = [None if module.check_mode and boot in wanted else verdict for boot, verdict in zip(boots, after)]
-        texts = ["".join(f"{boot.title}: {_told(verdict)}\n" for boot, verdict in zip(boots, told)) for told in (before, states)]
+        told = ["to be booted" if module.check_mode and boot in wanted else _told(verdict) for boot, verdict in zip(boots, after)]
+        texts = ["".join(f"{boot.title}: {text}\n" for boot, text in zip(boots, side)) for side in (map(_told, before), told)]
         result["diff"] = {"before_header": reports, "after_header": reports, "before": texts[0], "after": texts[1]}
     return result
 

@@ -114,7 +114,7 @@ def an_opennebula_context_configures_a_guest() -> None:
 
 
 def a_failed_module_is_seen_though_the_console_says_finished() -> None:
-    _judged("ovf", "fail", "config-error", "scripts_user")
+    _judged("ovf", "fail", "config-error", "runcmd")
     console = (REPORTS / verdicts["ovf"]["console"]).read_text()
     assert " finished at " in console and "DataSourceOVF" in console
     failed = {check["name"] for check in verdicts["ovf"]["checks"] if not check["ok"]}
@@ -186,7 +186,7 @@ def check_mode_says_what_would_be_booted() -> None:
     other = {**state["good"], "memory": 768}
     before = sorted(REPORTS.iterdir())
     dry = module([other, state["good"]], flags=("--check", "--diff"))
-    assert dry["changed"] and dry["booted"] == ["good.raw with bios and nocloud"] and "not booted" in dry["shown"]
+    assert dry["changed"] and dry["booted"] == ["good.raw with bios and nocloud"] and "nocloud: to be booted" in dry["shown"]
     assert sorted(REPORTS.iterdir()) == before
 
 
