@@ -37,12 +37,12 @@ def called(name: str, arguments: Answer, check: bool = False) -> t.List[str]:
 
 
 def module(name: str, good: bool = True, check: bool = False, arguments: t.Optional[Answer] = None, **environment: str) -> Answer:
-    """Call a module; return what it returns."""
+    """Call a module; return what it returns, and as ``said`` all that was printed: Ansible takes the diff out of the result."""
     text = run(called(name, arguments or {}, check), good=(0,) if good else (2,), ANSIBLE_NOCOLOR="1", **environment)
     assert "Traceback" not in text, text
     start = text.index("localhost |")
     answer: Answer = json.loads(text[text.index("=> {", start) + 3:])
-    return answer
+    return {**answer, "said": text}
 
 
 def key() -> str:
