@@ -28,6 +28,12 @@ def play_holds(part: str) -> None:
     _run([*ANSIBLE, "demo/holds.yml", "--tags", part], f"holds-{part.replace(',', '-')}")
 
 
+def play(playbook: str, name: str, *options: str) -> None:
+    """Run a playbook on this machine itself. name: of its log."""
+    here = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3"]
+    _run([*here, playbook, *options], name)
+
+
 def started(arguments: t.Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Start a program whose output goes to a log."""
     log.parent.mkdir(parents=True, exist_ok=True)

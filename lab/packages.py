@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,31 @@ def _keep(built: Path, place: Path) -> None:
     part.rename(place)
 
 
+def build_here(packages: t.Iterable[Package], target: Path) -> None:
+    """Build .deb packages with this machine's own dpkg-deb; target: the directory they come to be in."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        for package in packages:
+            tree = Path(place) / package.digest
+            _lay_out(package, tree)
+            command = ["dpkg-deb", "-Zgzip", "--root-owner-group", "--build", str(tree), str(target / package.file_name)]
+            done = subprocess.run(command, env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  check=False)
+            if done.returncode:
+                raise LabError(f"cannot build {package.file_name}:\n{done.stdout}")
+
+
+def _lay_out(package: Package, tree: Path) -> None:
+    """Write what a .deb package is built from."""
+    _write_files(package, tree)
+    _write(tree / "DEBIAN/control", _control(package), 0o644)
+    if package.fails:
+        _write(tree / "DEBIAN/postinst", _FAILS_DEB % {"name": package.name}, 0o755)
+
+
 def _build_debs(packages: t.Sequence[Package], root: Path) -> None:
     for package in packages:
-        tree = root / _BUILD / package.digest
-        _write_files(package, tree)
-        _write(tree / "DEBIAN/control", _control(package), 0o644)
-        if package.fails:
-            _write(tree / "DEBIAN/postinst", _FAILS_DEB % {"name": package.name}, 0o755)
+        _lay_out(package, root / _BUILD / package.digest)
         (root / _BUILD / "out" / package.digest).mkdir(parents=True)
     commands = [f"dpkg-deb -Zgzip --root-owner-group --build {p.digest} out/{p.digest}/{p.file_name}" for p in packages]
     run_inside(root, "\n".join([f"cd /{_BUILD}", *commands]), "build the deb packages")
