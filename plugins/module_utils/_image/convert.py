@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import typing as t
 import uuid
@@ -111,11 +112,16 @@ def _compare(source: Source, form: str, target: str, env: t.Mapping[str, str], l
 def fix_vmdk(path: str, digest: str) -> None:
     """Give a VMDK the content identifier that belongs to the disk, instead of a random one. digest: SHA-256 of the disk."""
     with open(path, "r+b") as handle:
-        head = handle.read(64 << 10)
-        start = head.index(b"\nCID=") + 5
+        # Header of a sparse extent: where the descriptor is and how long its place is, in sectors. The number has no fixed width.
+        start, size = (512 * value for value in struct.unpack("<QQ", handle.read(44)[28:]))
         handle.seek(start)
+        text = handle.read(size).rstrip(b"\0")
         # ffffffff means that there is no parent; qemu never makes it either.
-        handle.write(b"%08x" % (int(digest[:8], 16) & 0xFFFFFFFE))
+        fixed, count = re.subn(rb"^CID=[0-9a-f]+$", b"CID=%08x" % (int(digest[:8], 16) & 0xFFFFFFFE), text, flags=re.MULTILINE)
+        if count != 1 or len(fixed) > size:
+            raise Failure("convert to vmdk", "qemu-img wrote no descriptor where one has to be", "Use another version of qemu-img")
+        handle.seek(start)
+        handle.write(fixed.ljust(size, b"\0"))
 
 
 def fix_vhd(path: str, digest: str, epoch: int) -> None:

@@ -88,3 +88,14 @@ def test_too_little_room_is_told_with_numbers(source: convert.Source, monkeypatc
     monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result((*real[:4], 1, *real[5:])))
     with pytest.raises(Failure, match=r"2 formats take up to \d+ MiB, 0 MiB are free"):
         convert.require_room(source, ["qcow2", "vmdk"], str(tmp_path))
+
+
+@pytest.mark.parametrize("number", [b"1", b"0abcdef", b"fedcba98"])
+def test_a_content_identifier_of_any_width_is_replaced(number: bytes, source: convert.Source, tmp_path: pathlib.Path) -> None:
+    content = written(source, "vmdk", tmp_path / "one")
+    path = tmp_path / "one/site-cloud.vmdk"
+    start = content.index(b"\nCID=") + 5
+    end = content.index(b"\0", start)
+    path.write_bytes(content[:start] + number + content[start + 8:end] + bytes(8 - len(number)) + content[end:])
+    convert.fix_vmdk(str(path), source.digest)
+    assert path.read_bytes() == content
