@@ -48,7 +48,7 @@ options:
   timeout:
     description: Seconds until a guest has to have reported.
     type: int
-    default: 300
+    default: 600
 seealso:
   - module: egi.cmd.image_boot
 """
@@ -70,7 +70,7 @@ _value:
 
 def image_boots(
     images: t.Sequence[t.Mapping[str, t.Any]], boots: t.Sequence[t.Mapping[str, t.Any]], mirror: t.Sequence[t.Mapping[str, t.Any]] = (),
-    install: t.Sequence[str] = (), priorities: t.Mapping[str, t.Any] | None = None, timeout: int = 300,
+    install: t.Sequence[str] = (), priorities: t.Mapping[str, t.Any] | None = None, timeout: int = 600,
 ) -> list[dict[str, t.Any]]:
     """Return the boots of all images."""
     try:

@@ -21,7 +21,7 @@ _LEAST_MEMORY = 1024
 
 def boots_of(
     images: t.Sequence[Data], ways: t.Sequence[Data], mirror: t.Sequence[Data] = (), install: t.Sequence[str] = (),
-    priorities: t.Optional[Data] = None, timeout: int = 300,
+    priorities: t.Optional[Data] = None, timeout: int = 600,
 ) -> t.List[t.Dict[str, t.Any]]:
     """Return the option ``boots`` of image_boot for the images that image returned, in their order.
 

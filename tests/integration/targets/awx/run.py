@@ -10,6 +10,7 @@ of that are run by ansible-runner with what AWX would give it (payload.py). apt1
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -34,9 +35,10 @@ PROJECT = WORK / "project"
 # On a volume that stays, where the folder of a job does not.
 RECORDS, REPORTS = WORK / "records", WORK / "reports"
 TOKEN = "a-token-nobody-may-see"
-MODULES = {"organization": 1, "execution_environment": 1, "project": 1, "inventory": 1, "credential_type": 1, "workflow_job_template": 1, "schedule": 3}
-GROUPS = {"early_adopters": ["apt1"], "production": ["dnf1"], "mirrors": ["repo"], "repositories": ["repo"], "testers": ["tester"]}
-REQUIRED = {"rollout_release": "release.yml", "schedule_releases": "release.yml, umd-5", "system_test_hosts": "testers"}
+MODULES = {"organization": 1, "execution_environment": 1, "project": 1, "inventory": 1, "credential_type": 1, "workflow_job_template": 1, "schedule": 4}
+GROUPS = {"early_adopters": ["apt1"], "production": ["dnf1"], "mirrors": ["repo"], "repositories": ["repo"], "testers": ["tester"],
+          "image_builders": ["tester"]}
+REQUIRED = {"rollout_release": "release.yml", "schedule_releases": "release.yml, umd-5", "system_test_hosts": "testers", "image_promote_label": "alpha-1"}
 Template = t.Dict[str, t.Any]
 
 CALLS: list[sent.Sent] = []
@@ -249,6 +251,28 @@ def a_system_test_without_answers() -> None:
     blank_answers_are_alike("system_test")
 
 
+def images_are_built_and_promoted() -> None:
+    """With a disk from elsewhere: what a job is told is as much as is needed to see here."""
+    disk = WORK / "disk.raw"
+    with disk.open("wb") as file:
+        file.truncate(64 << 20)
+    made = run("ansible", "localhost", "-m", "egi.cmd.repository_key", "-a", f"home={WORK}/image-keys user_id=Images algorithm=ed25519")
+    definition = {"name": "site-cloud", "platform": "debian12", "epoch": 1763596800,
+                  "external": {"path": str(disk), "sha256": hashlib.sha256(disk.read_bytes()).hexdigest(), "boot": ["bios"]}}
+    site = listing(image_definition=definition, image_install=False, image_boots=[], image_directory=str(WORK / "built"), image_cache=str(WORK / "cache"),
+                   image_reports=str(WORK / "boots"), image_drop_directory=str(WORK / "images"), image_stream="site-1",
+                   image_base_url="http://images.example.org", image_key_home=str(WORK / "image-keys"),
+                   image_signing_keys=[json.loads(made.partition("=> ")[2])["fingerprint"]])
+    first = job("image_build", listing=site, user=None)
+    assert first.status == "successful", first.text
+    blank_answers_are_alike("image_build", listing=site)
+    label = (WORK / "images/site-1/latest-scratch").resolve().name
+    for blank in ({}, {"image_promote_text": "", "image_hosts": "", "image_promote_state": ""}, {"image_promote_text": None, "image_promote_state": None}):
+        done = job("image_promote", {"image_promote_source": label, **blank}, listing=site)
+        assert done.status == "successful" and "[WARNING]" not in done.text, done.text
+    assert json.loads((WORK / "images/site-1/alpha-1/drop.json").read_text())["history"][-1]["by"] == "alice"
+
+
 def the_execution_environment_is_what_it_says() -> None:
     """A site's definition is one that ansible-builder takes; the collection asks for exactly what its files say."""
     context = WORK / "context"
@@ -271,7 +295,7 @@ CASES = (
     the_modules_take_what_the_role_sends, a_missing_awx_is_named, production_waits_for_early_adopters, a_workflow_rolls_out,
     a_rollout_without_answers, a_status_without_answers, a_census_without_answers, an_audit_without_answers, a_schedule_without_answers,
     a_mirror_sync_without_answers, a_signing_key_goes_with_its_job, a_review_without_answers, a_system_test_without_answers,
-    the_execution_environment_is_what_it_says,
+    images_are_built_and_promoted, the_execution_environment_is_what_it_says,
 )
 
 
