@@ -106,7 +106,7 @@ need_collections() {
         # shellcheck disable=SC2086
         quietly "unpack $_wanted" "$venv/bin/python" -c "$_unpack" "$cache/download" "$cache/download" $_wanted
         for _namespace in "$cache/download/ansible_collections"/*; do
-            rm -rf "$_collections/${_namespace##*/}"
+            rm -rf "${_collections:?}/${_namespace##*/}"
             mv "$_namespace" "$_collections/"
         done
         rm -rf "$cache/download"
