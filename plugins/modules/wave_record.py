@@ -57,8 +57,9 @@ options:
         description:
           - V(healthy) says that every check passed after the change. In a wave with a soak it is recorded as C(soaking) first, and as
             C(passed) when it is still so after that time.
+          - V(watched) says the same of a host that has noted itself that it is still watched. It is never recorded as C(passed).
         type: str
-        choices: [started, healthy, failed, unreachable, rolled_back, rollback_failed]
+        choices: [started, healthy, watched, failed, unreachable, rolled_back, rollback_failed]
         required: true
       reason:
         description: Why it did not pass. Passwords in URLs are masked.
@@ -151,7 +152,7 @@ def main() -> None:
                     "host": {"type": "str", "required": True},
                     "status": {
                         "type": "str", "required": True,
-                        "choices": ["started", "healthy", "failed", "unreachable", "rolled_back", "rollback_failed"],
+                        "choices": ["started", "healthy", "watched", "failed", "unreachable", "rolled_back", "rollback_failed"],
                     },
                     "reason": {"type": "str", "default": ""},
                     "checks": {"type": "list", "elements": "dict", "default": []},

@@ -51,7 +51,9 @@ def _changed(registered: Registered) -> Result:
         return {}
     if checked.get("unreachable"):
         return {"status": "unreachable", "reason": failure_reason(checked), "packages": packages}
-    return {"status": "healthy", "packages": packages, **_details(checked)}
+    # What the host has noted of itself: the record never says more.
+    status = "watched" if checked.get("status") == "soaking" else "healthy"
+    return {"status": status, "packages": packages, **_details(checked)}
 
 
 def _back(registered: Registered) -> Result:

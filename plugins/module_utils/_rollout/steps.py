@@ -90,7 +90,9 @@ def note(directory: str, rollout_name: str, name: str, results: t.Sequence[t.Map
     """Record what became of hosts, all in one write; return path, verdict and what is to be watched, as watch does.
 
     results: mappings with host, status and details of record.host_event. The status ``healthy`` says what was seen, not
-    what it counts: a host that is still to be watched is recorded as soaking, and as passed once its time is over.
+    what it counts: a host that is still to be watched is recorded as soaking, and as passed once its time is over. A host
+    that has itself noted that it is still watched (``watched``) does not pass, even if its time ran out meanwhile: host and
+    record say the same.
     """
     with journal.locked(directory):
         rollout = journal.load(directory, rollout_name)
@@ -121,11 +123,11 @@ def watch(directory: str, rollout_name: str, name: str, batch: t.Sequence[str], 
 
 
 def _counted(rollout: Rollout, wave: Wave, host: str, status: str, now: str) -> t.Optional[Status]:
-    """Return the status to record; None for a watched host that is healthy and whose time is not over."""
-    if status != "healthy":
+    """Return the status to record; None for a watched host that is healthy and goes on being watched."""
+    if status not in ("healthy", "watched"):
         return Status(status)
     found = rollout.hosts[host]
-    if not _soak(rollout, wave) or (found.status is Status.SOAKING and _ends(rollout, wave, host) <= read(now)):
+    if status == "healthy" and (not _soak(rollout, wave) or (found.status is Status.SOAKING and _ends(rollout, wave, host) <= read(now))):
         return Status.PASSED
     return None if found.status is Status.SOAKING else Status.SOAKING
 

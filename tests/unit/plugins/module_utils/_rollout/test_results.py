@@ -29,6 +29,8 @@ SYNC = {"__rollout_sync": {"packages": PACKAGES}}
     ("changed", {}, None),
     ("changed", SYNC, None),
     ("changed", {**SYNC, "__rollout_checked": DONE}, "healthy"),
+    ("changed", {**SYNC, "__rollout_checked": {**DONE, "status": "passed"}}, "healthy"),
+    ("changed", {**SYNC, "__rollout_checked": {**DONE, "status": "soaking"}}, "watched"),
     ("changed", {**SYNC, "__rollout_checked": LOST}, "unreachable"),
     # Failed, and its rescue did not come to an end: what is not known is not recorded.
     ("changed", {**SYNC, "__rollout_checked": {**DONE, "failed": True}}, None),

@@ -88,6 +88,13 @@ def test_a_killed_controller_resumes_what_is_left_of_the_soak(site: Site) -> Non
     assert site.watch("14:00") == {"hosts": ["a", "b", "c"], "pause": 0, "passing": ["a", "b", "c"]}
 
 
+def test_a_host_that_says_itself_that_it_is_watched_does_not_pass_in_the_record(site: Site) -> None:
+    site.note("10:00", "watched", "a", "b", "c")
+    assert site.note("12:00", "watched", "a", "b", "c")["watch"] == {"hosts": ["a", "b", "c"], "pause": 0, "passing": ["a", "b", "c"]}
+    assert site.statuses() == ["soaking"] * 3
+    assert site.note("12:00", "healthy", "a", "b", "c")["verdict"] == "pass"
+
+
 def test_hosts_that_began_later_pass_later(site: Site) -> None:
     site.note("10:00", "healthy", "a", "b")
     site.note("10:30", "healthy", "c")
