@@ -24,7 +24,7 @@ CORES = {"2.17": (10, 11, 12), "2.18": (11, 12, 13), "2.19": (11, 12, 13)}
 # What ansible-core 2.17 to 2.19 accept on managed hosts, from this collection's own floor on
 TARGET_MINORS = range(8, 14)
 
-_TEST_TOOLS = ("jsonschema>=4.10,<5", "pytest>=8,<10", "pytest-xdist>=3,<4", "hypothesis>=6.100,<7", "pykickstart>=3.50,<4")
+_TEST_TOOLS = ("jsonschema>=4.10,<5", "pytest>=8,<10", "pytest-xdist>=3,<4", "hypothesis>=6.100,<7", "pykickstart>=3.50,<4", "tzdata")
 # Beside the newest ansible-core this machine's Python can run
 _REQUIREMENTS = {
     "lint": (

@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -62,13 +63,25 @@ class Host:
     def renew(self) -> None:
         """Make the host what it was before the first trial."""
         if self.root.is_mount():
-            _run("umount", "--recursive", str(self.root))
+            self._leave()
         shutil.rmtree(self._directory, ignore_errors=True)
         for part in ("root", "written", "work"):
             (self._directory / part).mkdir(parents=True)
         layers = f"lowerdir={self.base},upperdir={self.written},workdir={self._directory}/work,volatile"
         _run("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
         _run("mount", "-t", "proc", "proc", str(self.root / "proc"))
+
+    def _leave(self) -> None:
+        """Unmount the host, once programs that a killed controller left behind have ended."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                _run("umount", "--recursive", str(self.root))
+                return
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def run(self, *command: str) -> str:
         """Run a program on the host, which must end well; return what it said."""

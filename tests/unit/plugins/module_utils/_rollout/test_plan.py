@@ -124,12 +124,14 @@ WHOLE = {
 
 
 def test_a_plan_survives_being_written_down() -> None:
+    pytest.importorskip("zoneinfo")
     manifest = {"name": "r", "no_release": [{"days": ["friday"], "reason": "weekend"}]}
     plan = plan_of([WHOLE, {"name": "none", "hosts": "db1", "percent": 0}, {"name": "ask", "hosts": "db1", "approval": True}], GROUPS, manifest, "a b")
     assert Plan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
 
 
 def test_every_key_of_a_wave_is_read() -> None:
+    pytest.importorskip("zoneinfo")
     (wave,) = plan_of([WHOLE], GROUPS, "r").waves
     assert (wave.soak, wave.recheck, wave.slots, wave.max_failed, wave.min_passed) == (5400, 300, 1, 1, 1)
     assert (wave.required_checks, wave.approval, wave.turns) == (("cloud api", "db"), ("alice", "bob"), (("web1", "web2"),))

@@ -17,6 +17,9 @@ from ansible_collections.egi.cmd.plugins.module_utils._failure import Failure
 from ansible_collections.egi.cmd.plugins.module_utils._release.windows import WEEKDAYS, windows
 from ansible_collections.egi.cmd.plugins.module_utils._rollout.window import Hours, hours, openings
 
+# Of the controller's Python. A managed host's may be older, and is never asked for a named zone.
+pytest.importorskip("zoneinfo")
+
 WORK = {"days": ["monday", "tuesday", "wednesday", "thursday"], "from": "09:00", "to": "16:00", "timezone": "Europe/Amsterdam"}
 NO_RELEASE = windows({"no_release": [
     {"days": ["friday", "saturday", "sunday"], "reason": "nobody is here"}, {"dates": ["2026-12-24"], "reason": "holidays"},
