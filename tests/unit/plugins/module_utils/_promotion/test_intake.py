@@ -70,7 +70,7 @@ def test_a_source_package_is_taken_too(hand_in):
     ("alpha_1.0-1~d12+mos1_all.deb", packages.deb(control()), "el9", "intake.format"),
     ("alpha_1.0-1~d12+mos1_all.deb", packages.deb(control()), "trixie", "intake.platform"),
     ("alpha-1.0-1.el9~mos1.noarch.rpm", packages.rpm(release="1.el9~mos1")[:-1], "el9", "intake.unreadable"),
-])
+], ids=lambda value: "data" if isinstance(value, bytes) else value)  # built anew, and a test's name has to stay
 def test_one_bad_file_refuses_the_batch(hand_in, name, data, platform, rule):
     good = hand_in("good_1.0-1~d12+mos1_all.deb", packages.deb(control(package="good")))
     with pytest.raises(Failure, match=rf"1 package file is refused: .*\[{rule}\]"):
