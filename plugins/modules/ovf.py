@@ -198,7 +198,6 @@ def _content(path: str) -> bytes:
         return file.read(4 << 20)
 
 
-
 def _wanted(module: AnsibleModule) -> t.Tuple[ovf_request.Package, int]:
     params = module.params
     version, licence = params["version"], params["licence"]
@@ -276,8 +275,6 @@ def _edited(module: AnsibleModule) -> Result:
         stem = package.descriptor[:-4]
         files = [part for part in content if part.name not in (package.descriptor, f"{stem}.mf", f"{stem}.cert")]
         return _written(module, ova.with_manifest(stem, after, files, package.digest, signer), source.archive is not None, params["epoch"])
-
-
 
 
 def main() -> None:

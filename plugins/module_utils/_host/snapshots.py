@@ -57,6 +57,6 @@ def server(location: str) -> str:
 
 def fetch(url: str) -> str:
     """Return the text behind a URL, its first 4 KiB, with the environment's proxy. Raises OSError."""
-    with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+    with urllib.request.build_opener().open(url, timeout=_PATIENCE) as answer:
         text: bytes = answer.read(_LONGEST)
     return text.decode("utf-8", "replace")

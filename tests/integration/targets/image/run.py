@@ -119,7 +119,8 @@ def builds(bench: Bench) -> None:
     assert version_of(told, "site-tool") == ("1.0", "site-1-base") and all(one["origin"] for one in told["packages"])
     with tarfile.open(OUT / "site-cloud-container-x86_64/site-cloud-container-x86_64.tar.xz") as tar:
         members = {member.name: member for member in tar}
-        etc = {name: tar.extractfile(member).read() for name, member in members.items() if name.startswith("./etc/") and member.isreg()}  # type: ignore[union-attr]
+        files = {name: tar.extractfile(member) for name, member in members.items() if name.startswith("./etc/") and member.isreg()}
+        etc = {name: file.read() for name, file in files.items() if file}
     assert b"http://repo.example.org/deb\n" in etc["./etc/apt/sources.list.d/egi-cmd-site-1.sources"]
     assert not [name for name, content in etc.items() if b"127.0.0.1:" in content or str(WORK).encode() in content]
     assert b"Pin-Priority: 1200" in etc["./etc/apt/preferences.d/egi-cmd-site-1.pref"]

@@ -11,7 +11,7 @@ import json
 import re
 import subprocess
 import typing as t
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings

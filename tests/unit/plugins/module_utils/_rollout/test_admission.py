@@ -51,9 +51,9 @@ def site(tmp_path: pathlib.Path) -> Site:
     return Site(tmp_path)
 
 
-def planned(release: t.Any = "r", groups: t.Mapping[str, list[str]] = GROUPS, early: t.Mapping[str, t.Any] | None = None,
+def planned(release: t.Any = "r", groups: t.Mapping[str, list[str]] | None = None, early: t.Mapping[str, t.Any] | None = None,
             **late: t.Any) -> Plan:
-    return plan_of([{"name": "early", **(early or {})}, {"name": "late", **late}], groups, release)
+    return plan_of([{"name": "early", **(early or {})}, {"name": "late", **late}], groups or GROUPS, release)
 
 
 def test_a_closed_window_stops_the_wave_and_says_when_it_opens(site: Site) -> None:

@@ -42,7 +42,7 @@ class Site:
     def note(self, hour: str, status: str, *hosts: str) -> dict[str, t.Any]:
         return steps.note(self.directory, self.record, "early", [{"host": host, "status": status} for host in hosts], ALL, at(hour))
 
-    def watch(self, hour: str, batch: t.Sequence[str] = ALL) -> dict[str, t.Any]:
+    def watch(self, hour: str, batch: t.Sequence[str] = tuple(ALL)) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", steps.watch(self.directory, self.record, "early", batch, at(hour))["watch"])
 
     def statuses(self) -> list[str]:
