@@ -140,7 +140,17 @@ class AptPackages:
         if status:
             raise Failure(action, _reason(out, err, status),
                           "Repair the package, or go back with state=restored and this record; apt's log is /var/log/apt/term.log")
+        self._make_whole(targets)
         return []
+
+    def _make_whole(self, targets: Targets) -> None:
+        """Install once more what has the right version and is still in parts: a removal that was killed leaves such a package
+        without dpkg's mark that it must be reinstalled, and apt then sees nothing to do."""
+        found = self._dpkg()
+        parts = [f"{name}={version}" for name, version in sorted(targets.items())
+                 if version is not None and name in found and found[name].version == version and not found[name].whole]
+        if parts:
+            self._patient([*_APT, "--reinstall", "install", *parts])
 
     def _make_removable(self, targets: Targets) -> None:
         """Install torn packages that must go as a whole first: dpkg refuses to remove them, and by force would forget their files.
