@@ -308,6 +308,19 @@ def held(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     host.run("apt-mark", "unhold", "slow", "fragile")
 
 
+def halved(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
+    """What dpkg leaves when a removal is killed: half-installed, and nothing says that it has to be reinstalled."""
+    _must(host.sync("library", record="halved"))
+    _must(host.back("halved"))
+    status = host.root / "var/lib/dpkg/status"
+    whole, half = "Package: library\nStatus: install ok installed\n", "Package: library\nStatus: install ok half-installed\n"
+    text = status.read_text()
+    yield "the package is there", whole in text
+    status.write_text(text.replace(whole, half))
+    result = host.back("halved")
+    yield f"installed once more | {result.get('msg')}", not result["failed"] and whole in status.read_text()
+
+
 def automatic(host: t.Any) -> t.Iterator[t.Tuple[str, bool]]:
     host.run("apt-mark", "auto", "library")
     _must(host.sync("library", record="automatic"))
@@ -346,7 +359,7 @@ def refused(host: Host, result: Result, record: str, *words: str) -> t.Iterator[
 
 
 TRIALS: t.Dict[t.Type[Host], t.Sequence[t.Callable[[t.Any], t.Iterator[t.Tuple[str, bool]]]]] = {
-    AptHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, held, automatic, planned, killed, torn, kills),
+    AptHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, held, halved, automatic, planned, killed, torn, kills),
     DnfHost: (dependency, conflict, backward, script, gone, lock, outage, damaged, unsigned, planned, killed, kills),
 }
 FIRST = dict.fromkeys(("fragile", "library", "slow", "tools"), "1.0-1 installed")
