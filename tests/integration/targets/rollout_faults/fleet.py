@@ -9,10 +9,12 @@ what the trial wrote is one directory, which tells what was touched without aski
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -72,9 +74,12 @@ class Host:
         _run("mount", "-t", "proc", "proc", str(self.root / "proc"))
 
     def _leave(self) -> None:
-        """Unmount the host, once programs that a killed controller left behind have ended."""
+        """End what still runs on the host, such as the agent of dnf's gpg, and unmount it."""
         deadline = time.monotonic() + 60
         while True:
+            for process in self._processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             try:
                 _run("umount", "--recursive", str(self.root))
                 return
@@ -82,6 +87,15 @@ class Host:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
+
+    def _processes(self) -> t.List[int]:
+        """Return every process whose root is the host's."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/root"):
+            with contextlib.suppress(OSError):
+                if Path(os.readlink(path)) == self.root:
+                    found.append(int(path.parent.name))
+        return found
 
     def run(self, *command: str) -> str:
         """Run a program on the host, which must end well; return what it said."""
